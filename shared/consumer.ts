@@ -1,0 +1,68 @@
+/** The runtime's side of a queue: what a queue driver offers beside the `Queue` that functions see. */
+import type { Queue } from './bindings.ts'
+import type { Backoff } from './function.ts'
+import type { Message } from './message.ts'
+import type { Verdict } from './verdict.ts'
+
+export interface Delivery {
+  message: Message
+  /** Counted failures so far + 1; at most maxAttempts + 1, the delivery that is for settling. */
+  attempt: number
+}
+
+export interface ConsumeOptions {
+  concurrency: number
+  maxAttempts: number
+  backoff: Backoff
+}
+
+export interface Consumer {
+  /** Takes no further message; what runs goes on. */
+  pause(): void
+  /** Resolves when nothing runs. */
+  idle(): Promise<void>
+  /** Gives what still runs back to the queue, uncounted, and forgets it: a later verdict of it is ignored. */
+  close(): Promise<void>
+}
+
+export interface QueueStats {
+  /** Ready to be taken. */
+  waiting: number
+  /** Taken, lease alive. */
+  active: number
+  /** To be taken later. */
+  delayed: number
+  /** Copies on `<queue>-dead`. */
+  dead: number
+  /** Age in ms of the oldest message that is ready, 0 when there is none. */
+  oldestMs: number
+}
+
+export interface DeadLetter {
+  message: Message
+  reason: string
+  attempts: number
+  lastStatus: number | null
+  /** RFC 3339. */
+  diedAt: string
+}
+
+export interface QueueDriver extends Queue {
+  /**
+   * Wakes on a message, it does not poll for those of its own process. A message whose worker died comes again when its
+   * lease is over, uncounted. After maxAttempts failures it comes once more, at once; failing again, or a `dead`
+   * verdict, copies it to `<queue>-dead` and only then takes it off.
+   */
+  consume(queue: string, options: ConsumeOptions, handle: (delivery: Delivery) => Promise<Verdict>): Consumer
+  stats(queue: string): Promise<QueueStats>
+  deadLetters(queue: string, limit: number): Promise<DeadLetter[]>
+  close(): Promise<void>
+}
+
+export const BACKOFF_DEFAULT: Backoff = { initialMs: 1_000, factor: 2, maxMs: 60_000 }
+
+/** Milliseconds before the next delivery after `failures` failures: exponential, between half and all of the step (jitter). */
+export function retryDelayMs(backoff: Backoff, failures: number, random = Math.random()): number {
+  const step = Math.min(backoff.maxMs, backoff.initialMs * backoff.factor ** (failures - 1))
+  return Math.round(step / 2 + (step / 2) * random)
+}

@@ -1,0 +1,231 @@
+/** Everything that can be answered but a result: RFC 9457 problems, their codes, and the type that carries them. */
+
+interface ProblemType {
+  status: number
+  title: string
+  /** What /problems/{code} says: what it means and what to do. */
+  about: string
+}
+
+/** The stable codes. Clients match these; `Task.error.code` takes its values from the same list. */
+export const PROBLEMS = {
+  'invalid-request': {
+    status: 400,
+    title: 'Invalid request',
+    about: 'The request is malformed or an option is unknown or out of range. `errors` points at each fault.',
+  },
+  'invalid-cursor': {
+    status: 400,
+    title: 'Invalid cursor',
+    about: 'A cursor is opaque: use `nextCursor` of the previous page unchanged, with the same filters.',
+  },
+  unauthorized: {
+    status: 401,
+    title: 'Unauthorized',
+    about: 'Send one of the configured keys as `X-API-Key` or `Authorization: Bearer`.',
+  },
+  'link-invalid': {
+    status: 403,
+    title: 'Invalid or expired link',
+    about:
+      'The signature of the link does not fit its path, or its time is over. Read the task again for a fresh link.',
+  },
+  'cross-site': {
+    status: 403,
+    title: 'Cross-site request refused',
+    about: 'Without API_KEY only pages of this host may change anything. Set API_KEY, or call from the same site.',
+  },
+  'not-found': {
+    status: 404,
+    title: 'Not found',
+    about: 'There is no such resource, or it was deleted or has expired.',
+  },
+  'method-not-allowed': {
+    status: 405,
+    title: 'Method not allowed',
+    about: 'The path exists, the method does not. `Allow` lists those that do.',
+  },
+  'request-timeout': {
+    status: 408,
+    title: 'Request timeout',
+    about: 'The request body stopped arriving. Nothing was stored; send it again.',
+  },
+  'task-not-finished': {
+    status: 409,
+    title: 'Task not finished',
+    about: 'The variant does not exist yet. Ask again after `Retry-After`, or with `?wait=20`.',
+  },
+  'original-gone': {
+    status: 409,
+    title: 'Original gone',
+    about: 'The original of that task was discarded, so nothing can be made from it.',
+  },
+  'request-in-progress': {
+    status: 409,
+    title: 'Request in progress',
+    about: 'A request with this Idempotency-Key is still running. Send it again after `Retry-After`.',
+  },
+  'task-deleted': {
+    status: 410,
+    title: 'Task deleted',
+    about: 'The task of this Idempotency-Key was deleted. Use another key.',
+  },
+  'too-large': {
+    status: 413,
+    title: 'Too large',
+    about: 'The image has more bytes than this server accepts. Nothing was stored.',
+  },
+  'unsupported-media-type': {
+    status: 415,
+    title: 'Unsupported media type',
+    about: 'Send multipart/form-data, image/*, application/octet-stream or application/json.',
+  },
+  'unsupported-image': {
+    status: 415,
+    title: 'Unsupported image',
+    about:
+      'The bytes are not an image of an accepted format: JPEG, PNG, WebP, GIF, AVIF. The bytes decide, never the name.',
+  },
+  'range-not-satisfiable': {
+    status: 416,
+    title: 'Range not satisfiable',
+    about: 'The range lies outside the file; `Content-Range` has its length.',
+  },
+  'misdirected-request': {
+    status: 421,
+    title: 'Misdirected request',
+    about: 'Without API_KEY the server answers only to localhost. Set API_KEY to serve under another name.',
+  },
+  'image-corrupt': {
+    status: 422,
+    title: 'Corrupt image',
+    about: 'The image is truncated or damaged and cannot be decoded.',
+  },
+  'image-too-many-pixels': {
+    status: 422,
+    title: 'Too many pixels',
+    about: 'Decoding the image would take more pixels than this server accepts.',
+  },
+  'output-too-costly': {
+    status: 422,
+    title: 'Output too costly',
+    about: 'The variants together have too many pixels. Ask for fewer, smaller, or another format than AVIF.',
+  },
+  'url-not-allowed': {
+    status: 422,
+    title: 'URL not allowed',
+    about: 'Only http and https to public addresses are fetched. ALLOW_HOSTS opens others.',
+  },
+  'callback-not-configured': {
+    status: 422,
+    title: 'Callbacks not configured',
+    about: 'callbackUrl needs WEBHOOK_SECRET and PUBLIC_URL on the server.',
+  },
+  'idempotency-key-reused': {
+    status: 422,
+    title: 'Idempotency-Key reused',
+    about: 'This key was used with another image or other options. Use a new key for a new request.',
+  },
+  'too-many-requests': {
+    status: 429,
+    title: 'Too many requests',
+    about: 'The rate limit is reached. Send again after `Retry-After`.',
+  },
+  'internal-error': {
+    status: 500,
+    title: 'Internal error',
+    about: 'Something failed that should not. The log has it under the trace id of the `traceparent` header.',
+  },
+  'function-died': {
+    status: 502,
+    title: 'Function died',
+    about: 'The process that ran this request ended before it answered. It was replaced; send the request again.',
+  },
+  unavailable: {
+    status: 503,
+    title: 'Unavailable',
+    about: 'The server cannot do this right now. Nothing was half-written; send the request again after `Retry-After`.',
+  },
+  'deadline-exceeded': { status: 504, title: 'Deadline exceeded', about: 'The function did not answer in its time.' },
+  'source-unreachable': {
+    status: 422,
+    title: 'Source unreachable',
+    about: 'The URL of the image could not be fetched.',
+  },
+  'source-timeout': { status: 422, title: 'Source too slow', about: 'The URL of the image did not answer in time.' },
+  'processing-failed': {
+    status: 422,
+    title: 'Processing failed',
+    about: 'The image could not be processed in the allowed number of attempts.',
+  },
+} as const satisfies Record<string, ProblemType>
+
+export type ProblemCode = keyof typeof PROBLEMS
+
+export interface FieldError {
+  /** JSON pointer (RFC 6901) into the body, or the name of a field, parameter or header. */
+  pointer: string
+  detail: string
+}
+
+export interface ProblemOptions extends ErrorOptions {
+  headers?: Record<string, string>
+  errors?: FieldError[]
+}
+
+/** An answer other than the result. The detail says what was expected and what came, and holds no path and no secret. */
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly code: ProblemCode
+  readonly status: number
+  readonly headers: Record<string, string>
+  readonly errors: FieldError[] | undefined
+
+  constructor(code: ProblemCode, detail: string, { headers = {}, errors, cause }: ProblemOptions = {}) {
+    super(detail, { cause })
+    this.code = code
+    this.status = PROBLEMS[code].status
+    this.headers = headers
+    this.errors = errors
+  }
+}
+
+/** A store, queue or cache cannot be reached or is full: 503 with Retry-After, and a retry for a queue message. */
+export function unavailable(what: string, cause?: unknown, retryAfterSeconds = 2): Problem {
+  return new Problem('unavailable', `The ${what} cannot be reached right now.`, {
+    cause,
+    headers: { 'Retry-After': String(retryAfterSeconds) },
+  })
+}
+
+/** What every call through a binding rejects with once its invocation was told that it is too late. */
+export class InvocationEnded extends Error {
+  override readonly name = 'InvocationEnded'
+  constructor() {
+    super('The invocation has ended: its deadline passed, and its bindings are closed.')
+  }
+}
+
+export interface ProblemContext {
+  /** PUBLIC_URL, the base of `type`; relative where unset. */
+  publicUrl?: string | undefined
+  /** The path that was asked for. */
+  instance: string
+}
+
+/** Writes a problem as `application/problem+json`, never cached. */
+export function problemResponse(problem: Problem, { publicUrl = '', instance }: ProblemContext): Response {
+  const body = {
+    type: `${publicUrl}/problems/${problem.code}`,
+    title: PROBLEMS[problem.code].title,
+    status: problem.status,
+    detail: problem.message,
+    instance,
+    code: problem.code,
+    ...(problem.errors ? { errors: problem.errors } : {}),
+  }
+  return new Response(JSON.stringify(body), {
+    status: problem.status,
+    headers: { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store', ...problem.headers },
+  })
+}

@@ -1,0 +1,66 @@
+/** createApp: the one place where a function's validation faults and errors become problems. */
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { HTTPException } from 'hono/http-exception'
+import type { Context } from 'hono'
+import type { Env } from './bindings.ts'
+import { type FieldError, InvocationEnded, Problem, problemResponse } from './errors.ts'
+import { UNMATCHED_HEADER } from './verdict.ts'
+
+export type App = OpenAPIHono<Env>
+export type AppContext = Context<Env>
+
+interface Issue {
+  path: PropertyKey[]
+  message: string
+}
+
+function fieldErrors(issues: readonly Issue[]): FieldError[] {
+  return issues.map(({ path, message }) => ({ pointer: `/${path.map(String).join('/')}`, detail: message }))
+}
+
+function asProblem(error: unknown): Problem | null {
+  if (error instanceof Problem) return error
+  if (!(error instanceof HTTPException)) return null
+  // Thrown by the library before our code runs: a body that is no JSON, or a Content-Type that no schema names.
+  if (error.status === 415) return new Problem('unsupported-media-type', error.message, { cause: error })
+  if (error.status < 500) return new Problem('invalid-request', error.message, { cause: error })
+  return null
+}
+
+export function answerProblem(c: AppContext, problem: Problem): Response {
+  return problemResponse(problem, { publicUrl: c.env.settings.publicUrl, instance: c.req.path })
+}
+
+/** A Hono app that answers RFC 9457 problems for whatever goes wrong, and marks what its router does not know. */
+export function createApp(): App {
+  const app = new OpenAPIHono<Env>({
+    defaultHook: (result, c) => {
+      if (result.success) return undefined
+      const errors = fieldErrors(result.error.issues)
+      const detail = errors.map((error) => `${error.pointer}: ${error.detail}`).join('; ')
+      return answerProblem(c, new Problem('invalid-request', detail, { errors }))
+    },
+  })
+  app.onError((error, c) => {
+    const problem = asProblem(error)
+    if (problem) {
+      if (problem.status >= 500) c.env.invocation.log.warn(problem.message, { err: problem.cause })
+      return answerProblem(c, problem)
+    }
+    // The caller was already told; this only ends the function.
+    if (!(error instanceof InvocationEnded)) c.env.invocation.log.error('function threw', { err: error })
+    return answerProblem(c, new Problem('internal-error', 'The function failed; the log has the reason.'))
+  })
+  app.notFound((c) => {
+    const response = answerProblem(c, new Problem('not-found', `There is nothing at ${c.req.path}.`))
+    response.headers.set(UNMATCHED_HEADER, '1')
+    return response
+  })
+  return app
+}
+
+/** `Prefer: wait=n` (RFC 7240), in seconds up to `max`; null when it is not asked for. A value that is no number is ignored, as the RFC says. */
+export function preferWait(header: string | undefined, max: number): number | null {
+  const match = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?/i.exec(header ?? '')
+  return match ? Math.min(Number(match[1]), max) : null
+}

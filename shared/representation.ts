@@ -1,0 +1,144 @@
+/** The Task as clients see it: its schema for the OpenAPI document, and how a document becomes one. */
+import { z } from '@hono/zod-openapi'
+import type { Bindings } from './bindings.ts'
+import { STATUSES, type Task } from './task.ts'
+import type { VariantSpec } from './variant.ts'
+
+const time = z.string().openapi({ format: 'date-time', example: '2026-11-24T10:00:00.000Z' })
+const sha256 = z.string().openapi({ pattern: '^[0-9a-f]{64}$', description: 'Lower-case hex.' })
+
+const VariantSchema = z
+  .object({
+    name: z.string().openapi({ example: '1024x1024', description: 'The box or name that was asked for.' }),
+    width: z.int().openapi({ description: 'Real size in pixels.' }),
+    height: z.int(),
+    mediaType: z.string().openapi({ example: 'image/jpeg' }),
+    bytes: z.int(),
+    sha256,
+    href: z.string().openapi({ description: 'Where the bytes are; signed where the server has keys.' }),
+  })
+  .openapi('Variant')
+
+const RequestedVariantSchema = z.union([
+  z.string(),
+  z.object({
+    name: z.string(),
+    width: z.int().nullable(),
+    height: z.int().nullable(),
+    fit: z.string(),
+    position: z.string(),
+    format: z.string(),
+    quality: z.int().nullable(),
+  }),
+])
+
+export const TaskSchema = z
+  .object({
+    id: z.string().openapi({ format: 'uuid', example: '0199d7a2-7c00-7000-8000-5d3a1c2b4e6f' }),
+    status: z.enum(STATUSES),
+    createdAt: time,
+    updatedAt: time,
+    completedAt: time.nullable(),
+    expiresAt: time.nullable(),
+    attempts: z.int().openapi({ description: 'Tries so far; grows with failures.' }),
+    progress: z.number().openapi({ minimum: 0, maximum: 1 }),
+    source: z.object({
+      kind: z.enum(['upload', 'url', 'task']),
+      filename: z.string().nullable(),
+      url: z.string().nullable(),
+      mediaType: z.string().nullable(),
+      bytes: z.int().nullable(),
+      width: z.int().nullable().openapi({ description: 'Seen upright, in pixels.' }),
+      height: z.int().nullable(),
+      frames: z.int().nullable(),
+      sha256: sha256.nullable(),
+    }),
+    options: z.object({
+      variants: z.array(RequestedVariantSchema),
+      format: z.string(),
+      background: z.string(),
+      original: z.enum(['keep', 'discard']),
+      access: z.enum(['signed', 'public']),
+    }),
+    metadata: z.record(z.string(), z.string()),
+    placeholder: z.string().nullable().openapi({ description: 'A ThumbHash, base64.' }),
+    color: z.string().nullable().openapi({ description: 'Mean colour, #rrggbb.', example: '#a08060' }),
+    variants: z.array(VariantSchema),
+    warnings: z.array(z.string()),
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    callback: z
+      .object({
+        url: z.string(),
+        status: z.enum(['pending', 'delivered', 'failed']),
+        attempts: z.int(),
+        lastStatus: z.int().nullable(),
+      })
+      .nullable(),
+    retryOf: z.string().nullable(),
+    links: z.object({ self: z.string(), events: z.string(), original: z.string().nullable() }),
+  })
+  .openapi('Task')
+
+export type TaskRepresentation = z.infer<typeof TaskSchema>
+
+export const ProblemSchema = z
+  .object({
+    type: z.string().openapi({ example: '/problems/unsupported-image' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string(),
+    code: z.string().openapi({ description: 'Stable; match this.' }),
+    errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
+  })
+  .openapi('Problem')
+
+/** A response entry of a route: a problem with its description. */
+export function problemContent(description: string) {
+  return { description, content: { 'application/problem+json': { schema: ProblemSchema } } }
+}
+
+/** A box that its name says in full is shown as the text that asked for it, anything else as an object. */
+function requested(spec: VariantSpec, format: string): string | VariantSpec {
+  const box = `${spec.width ?? ''}x${spec.height ?? ''}`
+  const plain = spec.format === format && spec.quality === null
+  if (plain && spec.fit === 'inside' && spec.name === box) return box
+  if (plain && spec.fit === 'cover' && spec.position === 'centre' && spec.name === `${box}-cover`) return `${box}:cover`
+  return spec
+}
+
+/** Writes a task out for a client; the only place where links are signed, so no cache ever holds a signature. */
+export async function represent(task: Task, links: Bindings['links']): Promise<TaskRepresentation> {
+  const hrefs = await links.of(task)
+  const { key: _key, ...source } = task.source
+  const { format } = task.options
+  return {
+    id: task.id,
+    status: task.status,
+    createdAt: task.createdAt,
+    updatedAt: task.updatedAt,
+    completedAt: task.completedAt,
+    expiresAt: task.expiresAt,
+    attempts: task.attempts,
+    progress: task.progress,
+    source,
+    options: {
+      variants: task.options.variants.map((spec) => requested(spec, format)),
+      format,
+      background: task.options.background,
+      original: task.options.original,
+      access: task.options.access,
+    },
+    metadata: task.metadata,
+    placeholder: task.placeholder,
+    color: task.color,
+    variants: task.variants.map(({ name, width, height, mediaType, bytes, sha256: hash }) => {
+      return { name, width, height, mediaType, bytes, sha256: hash, href: hrefs.variants[name] ?? hrefs.self }
+    }),
+    warnings: task.warnings,
+    error: task.error,
+    callback: task.callback,
+    retryOf: task.retryOf,
+    links: { self: hrefs.self, events: hrefs.events, original: hrefs.original },
+  }
+}
