@@ -1,0 +1,109 @@
+/** The environment, parsed once. The only reader of `process.env`: everything else is given its part of Config. */
+import { z } from 'zod'
+import { DAY_MS, GC_GRACE_MS, HOUR_MS, INPUT_BYTES_MAX, INPUT_PIXELS_MAX, MINUTE_MS, OUTPUT_COST_MAX, SECOND_MS } from '#shared/limits.ts'
+import { VARIANT_NAME } from '#shared/variant.ts'
+import { LINK_TTL_MS } from './limits.ts'
+
+const UNIT_MS: Record<string, number> = { ms: 1, s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }
+
+function expected<T>(what: string, read: (text: string) => T | undefined) {
+  return z.string().transform((text, context): T => {
+    const value = read(text.trim())
+    if (value !== undefined) return value
+    context.addIssue({ code: 'custom', message: `expected ${what}` })
+    return z.NEVER
+  })
+}
+
+function integer(min: number, max = Number.MAX_SAFE_INTEGER) {
+  const range = max === Number.MAX_SAFE_INTEGER ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`
+  return expected(range, (text) => {
+    const value = Number(text)
+    return /^\d+$/.test(text) && value >= min && value <= max ? value : undefined
+  })
+}
+
+const duration = expected('a duration such as 30s, 10m, 12h or 7d', (text) => {
+  const [, amount, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(text) ?? []
+  return amount && unit ? Number(amount) * UNIT_MS[unit]! : undefined
+})
+
+const list = z.string().transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== ''))
+
+const publicUrl = expected('an http or https URL without query or fragment', (text) => {
+  if (!URL.canParse(text)) return undefined
+  const url = new URL(text)
+  const plain = /^https?:$/.test(url.protocol) && url.search === '' && url.hash === ''
+  return plain ? url.href.replace(/\/$/, '') : undefined
+})
+
+const presets = expected('names and boxes such as thumb=200x200:cover,wide=1600x', (text) => {
+  const pairs = text.split(',').map((pair) => pair.trim().split('='))
+  const good = pairs.every(([name, box, more]) => VARIANT_NAME.test(name ?? '') && name !== 'original' && box && !more)
+  return good ? Object.fromEntries(pairs as [string, string][]) : undefined
+})
+
+const rateLimit = expected('a number of requests and a time such as 100/1m', (text) => {
+  const [, points, amount, unit] = /^(\d+)\/(\d+)?(s|m|h)$/.exec(text) ?? []
+  return points && unit && Number(points) > 0 ? { points: Number(points), durationMs: Number(amount ?? 1) * UNIT_MS[unit]! } : undefined
+})
+
+const secrets = (name: string, min: number) =>
+  list.refine((keys) => keys.every((key) => key.length >= min), `expected ${name} of at least ${min} characters, separated by commas`)
+
+const webhookSecrets = list.refine(
+  (keys) => keys.every((key) => /^whsec_[A-Za-z0-9+/=]{32,}$/.test(key)),
+  'expected whsec_ and the base64 of at least 24 random bytes, several separated by commas',
+)
+
+const Environment = z.object({
+  NODE_ENV: z.enum(['production', 'development', 'test']).default('development'),
+  APP_VERSION: z.string().default('0.1.0'),
+  WORKER_ID: z.string().optional(),
+  SERVER_HOST: z.string().optional(),
+  SERVER_PORT: integer(0, 65_535).default(3000),
+  METRICS_PORT: integer(0, 65_535).optional(),
+  FUNCTIONS: list.optional(),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  STORAGE_INPUT_PATH: z.string().default('storage/images/input'),
+  STORAGE_OUTPUT_PATH: z.string().default('storage/images/output'),
+  SQLITE_FILE: z.string().default('storage/tasks.sqlite'),
+  CONCURRENCY: integer(1, 64).optional(),
+  MAX_RETRIES: integer(0, 100).optional(),
+  API_KEY: secrets('keys', 8).optional(),
+  SIGNING_KEYS: secrets('keys', 16).optional(),
+  LINK_TTL: duration.default(LINK_TTL_MS),
+  PUBLIC_URL: publicUrl.optional(),
+  WEBHOOK_SECRET: webhookSecrets.optional(),
+  ALLOW_HOSTS: list.default([]),
+  CORS_ORIGINS: list.optional(),
+  VARIANTS: presets.default({}),
+  RATE_LIMIT: rateLimit.optional(),
+  NEGOTIATE: z.enum(['on', 'off']).default('on'),
+  INPUT_BYTES_MAX: integer(1).default(INPUT_BYTES_MAX),
+  INPUT_PIXELS_MAX: integer(1).default(INPUT_PIXELS_MAX),
+  OUTPUT_COST_MAX: integer(1).default(OUTPUT_COST_MAX),
+  TASK_TTL_DAYS: integer(1, 36_500).optional(),
+  GC_GRACE: duration.default(GC_GRACE_MS),
+  DRAIN_MS: integer(0).optional(),
+})
+
+export type Config = z.infer<typeof Environment>
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** Parses the environment; empty counts as unset. Throws ConfigError, one line for each bad variable. */
+export function readConfig(env: Record<string, string | undefined> = process.env): Config {
+  const known = Object.keys(Environment.shape)
+  const given = Object.fromEntries(known.map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]]))
+  const result = Environment.safeParse(given)
+  if (result.success) return result.data
+  const secret = (name: string): boolean => /KEY|SECRET/.test(name)
+  const lines = result.error.issues.map(({ path, message }) => {
+    const name = String(path[0])
+    return `${name}: ${message}${secret(name) ? '' : `, got ${JSON.stringify(given[name])}`}`
+  })
+  throw new ConfigError(lines.join('\n'))
+}

@@ -1,0 +1,86 @@
+/**
+ * What a task's writes do, as pure functions from one document to the next. A store that can read and write under one
+ * lock (memory, SQLite) applies them as they stand, so that both refuse the same things. Null means refused.
+ */
+import type { Advance, Settlement, SettleOptions } from '#shared/bindings.ts'
+import type { DerivedFormat } from '#shared/message.ts'
+import { type Callback, isTerminal, type Task } from '#shared/task.ts'
+import type { StoredFile } from '#shared/variant.ts'
+
+const rfc3339 = (ms: number): string => new Date(ms).toISOString()
+
+/** Attempts never fall: a message sent again by the sweeper starts at 1, the task's tries do not. */
+export function claimed(task: Task, claim: { attempt: number; nextCheckAt: number }, now: number): Task | null {
+  if (isTerminal(task)) return null
+  return {
+    ...task,
+    status: 'processing',
+    attempts: Math.max(task.attempts, claim.attempt),
+    deliveries: task.deliveries + 1,
+    nextCheckAt: claim.nextCheckAt,
+    updatedAt: rfc3339(now),
+  }
+}
+
+/** A pending task has no delivery, so no fence holds it: 0, which a claim of a terminal task returns, matches nothing. */
+function holds(task: Task, fence: number): boolean {
+  return task.status === 'processing' && task.deliveries === fence
+}
+
+export function advanced(task: Task, fence: number, change: Advance, now: number): Task | null {
+  if (!holds(task, fence)) return null
+  const { progress, source, lastError, nextCheckAt } = change
+  return {
+    ...task,
+    ...(progress === undefined ? {} : { progress }),
+    ...(source === undefined ? {} : { source }),
+    ...(lastError === undefined ? {} : { lastError }),
+    ...(nextCheckAt === undefined ? {} : { nextCheckAt }),
+    updatedAt: rfc3339(now),
+  }
+}
+
+export function settled(
+  task: Task,
+  fence: number,
+  result: Settlement,
+  { message, nextCheckAt, ttlMs }: SettleOptions,
+  now: number,
+): Task | null {
+  if (!holds(task, fence)) return null
+  const ended = {
+    completedAt: rfc3339(now),
+    updatedAt: rfc3339(now),
+    expiresAt: ttlMs === undefined || ttlMs === null ? null : rfc3339(now + ttlMs),
+    // A message without a time is looked at by the next sweep: better a duplicate than a callback that is lost.
+    nextCheckAt: message ? (nextCheckAt ?? now) : null,
+  }
+  if (result.status === 'failed') return { ...task, ...ended, status: 'failed', error: result.error }
+  const { variants, source, placeholder, color, warnings } = result
+  const outcome = { variants, source, placeholder, color, warnings }
+  return { ...task, ...ended, ...outcome, status: 'completed', progress: 1, error: null }
+}
+
+/** The task itself, unchanged, where that encoding is already recorded: the first one written is the one that counts. */
+export function withDerived(task: Task, name: string, format: DerivedFormat, file: StoredFile): Task | null {
+  const variant = task.variants.find((each) => each.name === name)
+  if (!variant) return null
+  if (variant.derived[format]) return task
+  const grown = { ...variant, derived: { ...variant.derived, [format]: file } }
+  return { ...task, variants: task.variants.map((each) => (each === variant ? grown : each)) }
+}
+
+export function withCallback(task: Task, callback: Callback, nextCheckAt: number | null, now: number): Task | null {
+  if (!isTerminal(task) || task.callback?.status !== 'pending') return null
+  return { ...task, callback, nextCheckAt, updatedAt: rfc3339(now) }
+}
+
+export function withoutOriginal(task: Task, now: number): Task {
+  if (task.source.key === null) return task
+  return { ...task, source: { ...task.source, key: null }, updatedAt: rfc3339(now) }
+}
+
+/** No client sees nextCheckAt, so updatedAt stays. */
+export function postponed(task: Task, from: number, to: number): Task | null {
+  return task.nextCheckAt === from ? { ...task, nextCheckAt: to } : null
+}

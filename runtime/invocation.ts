@@ -1,0 +1,127 @@
+/** One run of a function: its identity, its deadline, its log lines, and the gate of its bindings. */
+import type { Caller, Invocation, Logger, Measures } from '#shared/bindings.ts'
+import type { Gate } from './guard.ts'
+import { UPLOAD_TOTAL_MS } from './limits.ts'
+import { invocationLogger, type RootLogger } from './logger.ts'
+import type { Metrics } from './metrics.ts'
+import { childTraceparent, randomHex, traceIdOf } from './trace.ts'
+
+/** What a trigger knows of a request beside the request. */
+export interface InvocationContext {
+  caller: Caller
+  /** Default 1. */
+  attempt?: number
+  traceparent?: string | null | undefined
+  taskId?: string | undefined
+  /** Bytes received so far on the request's connection: while they grow, the deadline moves on. */
+  bytesRead?: () => number
+  /** False while the request's body is still arriving. */
+  bodyComplete?: () => boolean
+}
+
+/** The reason of an aborted signal, and how a host tells a deadline from a client that went away. */
+export class DeadlinePassed extends Error {
+  override readonly name = 'TimeoutError'
+}
+
+/** The process that ran the function ended before it answered. */
+export class FunctionDied extends Error {
+  override readonly name = 'FunctionDied'
+}
+
+export class RunningInvocation implements Invocation, Gate {
+  readonly id = randomHex(8)
+  readonly function: string
+  readonly attempt: number
+  readonly traceparent: string
+  readonly caller: Caller
+  readonly startedAt = performance.now()
+  deadline: number
+  closed = false
+  readonly #request: Request
+  readonly #context: InvocationContext
+  readonly #root: RootLogger
+  readonly #metrics: Metrics
+  #taskId: string | undefined
+  #controller: AbortController | undefined
+  #log: Logger | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(name: string, request: Request, context: InvocationContext, root: RootLogger, metrics: Metrics) {
+    this.function = name
+    this.attempt = context.attempt ?? 1
+    this.traceparent = childTraceparent(context.traceparent)
+    this.caller = context.caller
+    this.deadline = 0
+    this.#request = request
+    this.#context = context
+    this.#taskId = context.taskId
+    this.#root = root
+    this.#metrics = metrics
+  }
+
+  // Made when it is first asked for: most requests are answered before anyone looks at their signal.
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      const controller = new AbortController()
+      this.#controller = controller
+      const gone = this.#request.signal
+      if (gone.aborted) controller.abort(gone.reason)
+      else gone.addEventListener('abort', () => controller.abort(gone.reason), { once: true })
+    }
+    return this.#controller.signal
+  }
+
+  get log(): Logger {
+    return (this.#log ??= invocationLogger(this.#root, () => this.fields()))
+  }
+
+  fields(): Record<string, unknown> {
+    const task = this.#taskId === undefined ? {} : { task: this.#taskId }
+    return { function: this.function, invocation: this.id, trace: traceIdOf(this.traceparent), ...task, attempt: this.attempt }
+  }
+
+  taskId(id: string): void {
+    this.#taskId = id
+  }
+
+  measure<Name extends keyof Measures>(name: Name, value: number, labels: Measures[Name]): void {
+    this.#metrics.measure(name, value, { ...labels })
+  }
+
+  /**
+   * Runs `expire` when `timeoutMs` passed since the last received byte of the request. What arrived is only looked at
+   * when the timer fires, so the time is at least timeoutMs and at most twice that; UPLOAD_TOTAL_MS bounds it in all.
+   */
+  startDeadline(timeoutMs: number, expire: () => void): void {
+    const bytesRead = this.#context.bytesRead
+    let seen = bytesRead?.() ?? 0
+    const arm = (): void => {
+      this.deadline = Date.now() + timeoutMs
+      this.#timer = setTimeout(() => {
+        const now = bytesRead?.() ?? 0
+        const arriving = now > seen && performance.now() - this.startedAt < UPLOAD_TOTAL_MS
+        seen = now
+        if (arriving) arm()
+        else expire()
+      }, timeoutMs)
+    }
+    arm()
+  }
+
+  stopDeadline(): void {
+    clearTimeout(this.#timer)
+  }
+
+  get bodyComplete(): boolean {
+    return this.#context.bodyComplete?.() ?? true
+  }
+
+  /** Closes the bindings, then aborts the signal: whoever wakes by the abort finds them closed. */
+  end(): void {
+    this.closed = true
+    const reason = new DeadlinePassed('The deadline of the invocation passed.')
+    this.#controller ??= new AbortController()
+    this.#controller.abort(reason)
+  }
+}
