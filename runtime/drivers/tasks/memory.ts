@@ -55,91 +55,105 @@ function memoryTicks() {
   return { ticks, claimTick }
 }
 
+/** The documents by id. Cloned on the way in and out, as through a file: no caller holds a document itself. */
+function memoryDocuments(onWrite: (id: string) => void) {
+  const documents = new Map<string, Task>()
+  const read = (id: string): Task | null => structuredClone(documents.get(id) ?? null)
+  return {
+    documents,
+    read,
+    put: (task: Task): void => {
+      documents.set(task.id, structuredClone(task))
+      onWrite(task.id)
+    },
+    remove: (id: string): Task | null => {
+      const task = documents.get(id) ?? null
+      documents.delete(id)
+      if (task) onWrite(id)
+      return task
+    },
+    /** Writes what `next` makes of the task; null when it is not there or `next` refuses. */
+    write(id: string, next: (task: Task) => Task | null): Task | null {
+      const task = documents.get(id)
+      const changed = task ? next(task) : null
+      if (changed && changed !== task) this.put(changed)
+      return structuredClone(changed)
+    },
+    select: (where: (task: Task) => boolean, order: (a: Task, b: Task) => number, limit: number): Task[] =>
+      structuredClone([...documents.values()].filter(where).sort(order).slice(0, limit)),
+  }
+}
+
+type Documents = ReturnType<typeof memoryDocuments>
+type Reads = Pick<TaskStore, 'get' | 'list' | 'due' | 'expired'>
+
+const newestFirst = (a: Task, b: Task): number => (a.id < b.id ? 1 : -1)
+const longestDueFirst = (a: Task, b: Task): number => (a.nextCheckAt ?? 0) - (b.nextCheckAt ?? 0)
+const expiresBefore = (task: Task, now: number): boolean =>
+  isTerminal(task) && task.expiresAt !== null && Date.parse(task.expiresAt) < now
+
+function reads({ read, select }: Documents): Reads {
+  return {
+    get: async (id) => read(id),
+    list: async (query) => select((task) => matches(task, query), newestFirst, query.limit),
+    due: async (now, limit) =>
+      select(({ nextCheckAt }) => nextCheckAt !== null && nextCheckAt <= now, longestDueFirst, limit),
+    expired: async (now, limit) => select((task) => expiresBefore(task, now), newestFirst, limit).map(({ id }) => id),
+  }
+}
+
 export interface MemoryTasksOptions {
   /** Hands a message over after the write. It may fail: the sweeper sends again what the document says is due. */
   send: (message: Message) => Promise<void>
 }
 
 export function memoryTasks({ send }: MemoryTasksOptions): TaskStore & { close(): Promise<void> } {
-  const tasks = new Map<string, Task>()
+  const changes = watchChanges({ read: (id) => store.read(id) })
+  const store = memoryDocuments((id) => changes.touch(id))
   const cursors = new Map<string, string>()
-  const { keys, methods } = memoryKeys(tasks)
+  const { keys, methods } = memoryKeys(store.documents)
   const { ticks, claimTick } = memoryTicks()
-  const read = (id: string): Task | null => structuredClone(tasks.get(id) ?? null)
-  const changes = watchChanges({ read })
-  const sendIfPossible = (message: Message): Promise<void> => send(message).catch(() => {})
-
-  /** Writes what `next` makes of the task; null when it is not there or `next` refuses. */
-  function write(id: string, next: (task: Task) => Task | null): Task | null {
-    const task = tasks.get(id)
-    const changed = task ? next(task) : null
-    if (!changed || changed === task) return changed
-    // Cloned on the way in and out, as through a file: no caller holds the document itself.
-    tasks.set(id, structuredClone(changed))
-    changes.touch(id)
-    return structuredClone(changed)
+  const sendIfPossible = async (message: Message | undefined): Promise<void> => {
+    try {
+      if (message) await send(message)
+    } catch {
+      // The document is the outbox: its nextCheckAt has the sweeper send this again.
+    }
   }
 
-  const sorted = (order: (a: Task, b: Task) => number, where: (task: Task) => boolean, limit: number): Task[] =>
-    [...tasks.values()]
-      .filter(where)
-      .sort(order)
-      .slice(0, limit)
-      .map((task) => structuredClone(task))
-
   return {
+    ...reads(store),
     ...methods,
     claimTick,
     create: async (task, message) => {
-      if (tasks.has(task.id)) return 'exists'
-      tasks.set(task.id, structuredClone(task))
-      changes.touch(task.id)
+      if (store.documents.has(task.id)) return 'exists'
+      store.put(task)
       await sendIfPossible(message)
       return 'created'
     },
-    get: async (id) => read(id),
-    list: async (query) =>
-      sorted(
-        (a, b) => (a.id < b.id ? 1 : -1),
-        (task) => matches(task, query),
-        query.limit,
-      ),
     claim: async (id, claim) => {
-      const task = write(id, (found) => claimed(found, claim, Date.now()))
+      const task = store.write(id, (found) => claimed(found, claim, Date.now()))
       if (task) return { task, fence: task.deliveries }
-      const terminal = read(id)
+      const terminal = store.read(id)
       return terminal ? { task: terminal, fence: 0 } : null
     },
-    advance: async (id, fence, change) => write(id, (task) => advanced(task, fence, change, Date.now())) !== null,
+    advance: async (id, fence, change) => store.write(id, (task) => advanced(task, fence, change, Date.now())) !== null,
     settle: async (id, fence, result, then = {}) => {
-      const task = write(id, (found) => settled(found, fence, result, then, Date.now()))
-      if (task && then.message) await sendIfPossible(then.message)
+      const task = store.write(id, (found) => settled(found, fence, result, then, Date.now()))
+      if (task) await sendIfPossible(then.message)
       return task !== null
     },
     recordDerived: async (id, variant, format, file) =>
-      write(id, (task) => withDerived(task, variant, format, file)) !== null,
+      store.write(id, (task) => withDerived(task, variant, format, file)) !== null,
     recordCallback: async (id, callback, nextCheckAt) =>
-      write(id, (task) => withCallback(task, callback, nextCheckAt, Date.now())) !== null,
-    discardOriginal: async (id) => write(id, (task) => withoutOriginal(task, Date.now())) !== null,
+      store.write(id, (task) => withCallback(task, callback, nextCheckAt, Date.now())) !== null,
+    discardOriginal: async (id) => store.write(id, (task) => withoutOriginal(task, Date.now())) !== null,
     delete: async (id) => {
-      const task = read(id)
-      tasks.delete(id)
+      const task = store.remove(id)
       for (const record of keys.values()) if (task && record.taskId === id) record.deleted = true
-      changes.touch(id)
       return task
     },
-    due: async (now, limit) =>
-      sorted(
-        (a, b) => (a.nextCheckAt ?? 0) - (b.nextCheckAt ?? 0),
-        ({ nextCheckAt }) => nextCheckAt !== null && nextCheckAt <= now,
-        limit,
-      ),
-    postpone: async (id, from, to) => write(id, (task) => postponed(task, from, to)) !== null,
-    expired: async (now, limit) =>
-      [...tasks.values()]
-        .filter((task) => isTerminal(task) && task.expiresAt !== null && Date.parse(task.expiresAt) < now)
-        .slice(0, limit)
-        .map(({ id }) => id),
+    postpone: async (id, from, to) => store.write(id, (task) => postponed(task, from, to)) !== null,
     prune: async (now) => {
       for (const [name, record] of keys) if (isExpired(record, now)) keys.delete(name)
       for (const [tick, slot] of ticks) if (slot < now - TICK_KEPT_MS) ticks.delete(tick)
