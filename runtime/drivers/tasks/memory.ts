@@ -4,7 +4,8 @@ import type { Message } from '#shared/message.ts'
 import { isTerminal, type Task } from '#shared/task.ts'
 import { watchChanges } from './changes.ts'
 import { decideKey, isExpired, type KeyRecord, TICK_KEPT_MS } from './keys.ts'
-import { advanced, claimed, postponed, settled, withCallback, withDerived, withoutOriginal } from './rules.ts'
+import { bestEffort } from './outbox.ts'
+import { advanced, claimed, fenceOf, postponed, settled, withCallback, withDerived, withoutOriginal } from './rules.ts'
 
 function matches(task: Task, { status, code, metadata = {}, before }: TaskQuery): boolean {
   return (
@@ -107,19 +108,13 @@ export interface MemoryTasksOptions {
   send: (message: Message) => Promise<void>
 }
 
-export function memoryTasks({ send }: MemoryTasksOptions): TaskStore & { close(): Promise<void> } {
+export function memoryTasks(options: MemoryTasksOptions): TaskStore & { close(): Promise<void> } {
   const changes = watchChanges({ read: (id) => store.read(id) })
   const store = memoryDocuments((id) => changes.touch(id))
+  const send = bestEffort(options.send)
   const cursors = new Map<string, string>()
   const { keys, methods } = memoryKeys(store.documents)
   const { ticks, claimTick } = memoryTicks()
-  const sendIfPossible = async (message: Message | undefined): Promise<void> => {
-    try {
-      if (message) await send(message)
-    } catch {
-      // The document is the outbox: its nextCheckAt has the sweeper send this again.
-    }
-  }
 
   return {
     ...reads(store),
@@ -128,19 +123,17 @@ export function memoryTasks({ send }: MemoryTasksOptions): TaskStore & { close()
     create: async (task, message) => {
       if (store.documents.has(task.id)) return 'exists'
       store.put(task)
-      await sendIfPossible(message)
+      await send(message)
       return 'created'
     },
     claim: async (id, claim) => {
       const task = store.write(id, (found) => claimed(found, claim, Date.now()))
-      if (task) return { task, fence: task.deliveries }
-      const terminal = store.read(id)
-      return terminal ? { task: terminal, fence: 0 } : null
+      return task && { task, fence: fenceOf(task) }
     },
     advance: async (id, fence, change) => store.write(id, (task) => advanced(task, fence, change, Date.now())) !== null,
     settle: async (id, fence, result, then = {}) => {
       const task = store.write(id, (found) => settled(found, fence, result, then, Date.now()))
-      if (task) await sendIfPossible(then.message)
+      if (task) await send(then.message)
       return task !== null
     },
     recordDerived: async (id, variant, format, file) =>

@@ -9,9 +9,12 @@ import type { StoredFile } from '#shared/variant.ts'
 
 const rfc3339 = (ms: number): string => new Date(ms).toISOString()
 
-/** Attempts never fall: a message sent again by the sweeper starts at 1, the task's tries do not. */
-export function claimed(task: Task, claim: { attempt: number; nextCheckAt: number }, now: number): Task | null {
-  if (isTerminal(task)) return null
+/**
+ * A terminal task comes back as it is. Attempts never fall: a message sent again by the sweeper starts at 1, the task's
+ * tries do not.
+ */
+export function claimed(task: Task, claim: { attempt: number; nextCheckAt: number }, now: number): Task {
+  if (isTerminal(task)) return task
   return {
     ...task,
     status: 'processing',
@@ -25,6 +28,11 @@ export function claimed(task: Task, claim: { attempt: number; nextCheckAt: numbe
 /** A pending task has no delivery, so no fence holds it: 0, which a claim of a terminal task returns, matches nothing. */
 function holds(task: Task, fence: number): boolean {
   return task.status === 'processing' && task.deliveries === fence
+}
+
+/** The fence of a task that `claimed` gave. */
+export function fenceOf(task: Task): number {
+  return isTerminal(task) ? 0 : task.deliveries
 }
 
 export function advanced(task: Task, fence: number, change: Advance, now: number): Task | null {
