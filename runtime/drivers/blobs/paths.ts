@@ -1,0 +1,24 @@
+/** Where a key's file lies. The only place that turns a key into a path, and it refuses every other spelling. */
+import { join } from 'node:path'
+import { TASK_ID } from '#shared/task.ts'
+import { BLOB_KEY, type BlobKey } from '#shared/variant.ts'
+
+export interface BlobFolders {
+  /** Folder of the originals. */
+  inputPath: string
+  /** Folder of the variants. */
+  outputPath: string
+}
+
+/** Throws TypeError on what is no blob key: nothing of a request becomes a path but what this grammar lets through. */
+export function pathOf(folders: BlobFolders, key: BlobKey): string {
+  if (!BLOB_KEY.test(key)) throw new TypeError(`expected a blob key, got ${JSON.stringify(key)}`)
+  const [kind, taskId, file] = key.split('/') as [string, string, string]
+  return join(kind === 'input' ? folders.inputPath : folders.outputPath, taskId, file)
+}
+
+/** Throws TypeError on what is no task id. */
+export function folderOf(root: string, taskId: string): string {
+  if (!TASK_ID.test(taskId)) throw new TypeError(`expected a task id, got ${JSON.stringify(taskId)}`)
+  return join(root, taskId)
+}

@@ -1,0 +1,40 @@
+/** The cache of a single process: a bounded LRU with a lifetime for each entry. */
+import { LRUCache } from 'lru-cache'
+import type { Cache } from '#shared/bindings.ts'
+
+export interface MemoryCacheOptions {
+  /** Entries beyond which the one that was used longest ago goes. */
+  maxEntries: number
+}
+
+/** Wrapped, because lru-cache takes null and undefined for "nothing there", and null is a JSON value. */
+interface Entry {
+  value: unknown
+}
+
+/** A copy as another process would read it: JSON, and frozen, so that no reader changes what the next one gets. */
+function frozenCopy(value: unknown): Entry | undefined {
+  const text = JSON.stringify(value) as string | undefined
+  if (text === undefined) return undefined
+  return { value: JSON.parse(text, (_key, part: unknown) => Object.freeze(part)) as unknown }
+}
+
+/** Misses are `undefined`. What comes back is frozen and shared: copying it on every hit would cost more than the hit. */
+export function memoryCache({ maxEntries }: MemoryCacheOptions): Cache {
+  const entries = new LRUCache<string, Entry>({ max: maxEntries, ttlResolution: 1 })
+
+  async function set(key: string, value: unknown, ttlMs: number): Promise<void> {
+    // lru-cache takes a ttl of 0 for "for ever", and throws on one that is negative or not an integer.
+    const entry = ttlMs > 0 ? frozenCopy(value) : undefined
+    if (entry === undefined) entries.delete(key)
+    else entries.set(key, entry, { ttl: Math.ceil(ttlMs) })
+  }
+
+  return {
+    get: async (key) => entries.get(key)?.value,
+    add: async (key, value, ttlMs) => {
+      if (!entries.has(key)) await set(key, value, ttlMs)
+    },
+    set,
+  }
+}

@@ -1,0 +1,77 @@
+/** ALLOW_HOSTS: what is open besides the public internet. */
+import ipaddr from 'ipaddr.js'
+import { parseAddress, type Address } from './address.ts'
+
+/** A host to be judged: its name as the URL parser writes it, and the port that is connected to. */
+export interface Endpoint {
+  /** Lower case, no dot at the end; an IPv6 address in brackets. */
+  host: string
+  port: number
+}
+
+export interface AllowList {
+  /** The name, or the address that stands in its place, is open: whatever it resolves to. */
+  name(endpoint: Endpoint): boolean
+  /** The address is open, under whatever name it was found. */
+  address(address: Address, port: number): boolean
+}
+
+type Rule =
+  | { kind: 'name'; name: string; below: boolean; port: number | null }
+  | { kind: 'network'; network: [Address, number]; port: number | null }
+
+const FORMS = 'a host name, *.example.com, an address, a CIDR, or one of these but the last with :port'
+
+function ruleOf(entry: string): Rule {
+  const network = networkOf(entry)
+  if (network !== null) return { kind: 'network', network, port: null }
+  const below = entry.startsWith('*.')
+  const rest = below ? entry.slice(2) : entry
+  const portText = /:(\d{1,5})$/.exec(rest)?.[1]
+  const hostText = portText === undefined ? rest : rest.slice(0, -portText.length - 1)
+  const port = portText === undefined ? null : Number(portText)
+  // The same parser as for URLs: case, punycode and spellings of addresses come out the same on both sides.
+  const host = /[/@?#\s\\*]/.test(hostText) || (port ?? 0) > 65_535 ? null : URL.parse(`http://${hostText}/`)
+  if (host === null || host.port !== '') {
+    throw new Error(`ALLOW_HOSTS: expected ${FORMS}, got ${JSON.stringify(entry)}`)
+  }
+  const name = withoutFinalDot(host.hostname)
+  const address = parseAddress(name)
+  if (address === null) return { kind: 'name', name, below, port }
+  if (below) throw new Error(`ALLOW_HOSTS: expected ${FORMS}, got ${JSON.stringify(entry)}`)
+  return { kind: 'network', network: [address, address.toByteArray().length * 8], port }
+}
+
+function networkOf(entry: string): [Address, number] | null {
+  const [text, bits, more] = entry.split('/')
+  if (text === undefined || bits === undefined) {
+    const address = parseAddress(entry)
+    return address === null ? null : [address, address.toByteArray().length * 8]
+  }
+  if (more !== undefined || !ipaddr.isValidCIDR(entry) || parseAddress(text) === null) return null
+  const [address, length] = ipaddr.parseCIDR(entry)
+  const mapped = address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() && length >= 96
+  return mapped ? [address.toIPv4Address(), length - 96] : [address, length]
+}
+
+export function withoutFinalDot(host: string): string {
+  return host.endsWith('.') ? host.slice(0, -1) : host
+}
+
+/** Throws Error on an entry that is none of the forms, naming ALLOW_HOSTS. */
+export function allowList(entries: readonly string[]): AllowList {
+  const rules = entries.map((entry) => ruleOf(entry.trim()))
+  const portFits = (rule: Rule, port: number): boolean => rule.port === null || rule.port === port
+  return {
+    name: ({ host, port }) =>
+      rules.some((rule) => {
+        if (rule.kind !== 'name' || !portFits(rule, port)) return false
+        return rule.below ? host.endsWith(`.${rule.name}`) : host === rule.name
+      }),
+    address: (address, port) =>
+      rules.some((rule) => {
+        if (rule.kind !== 'network' || !portFits(rule, port)) return false
+        return address.kind() === rule.network[0].kind() && address.match(rule.network)
+      }),
+  }
+}
