@@ -171,6 +171,8 @@ export interface FieldError {
 export interface ProblemOptions extends ErrorOptions {
   headers?: Record<string, string>
   errors?: FieldError[]
+  /** In place of the code's own: what a failed task cannot give is a 409, whichever code the task failed with. */
+  status?: number
 }
 
 /** An answer other than the result. The detail says what was expected and what came, and holds no path and no secret. */
@@ -181,10 +183,10 @@ export class Problem extends Error {
   readonly headers: Record<string, string>
   readonly errors: FieldError[] | undefined
 
-  constructor(code: ProblemCode, detail: string, { headers = {}, errors, cause }: ProblemOptions = {}) {
+  constructor(code: ProblemCode, detail: string, { headers = {}, errors, status, cause }: ProblemOptions = {}) {
     super(detail, { cause })
     this.code = code
-    this.status = PROBLEMS[code].status
+    this.status = status ?? PROBLEMS[code].status
     this.headers = headers
     this.errors = errors
   }

@@ -1,0 +1,18 @@
+/** What expired is gone. The store names terminal tasks alone. */
+import type { Bindings } from '#shared/bindings.ts'
+import { removeTask } from '#shared/remove-task.ts'
+import { BATCH_TASKS } from './limits.ts'
+
+export async function removeExpired(env: Bindings, now: number): Promise<void> {
+  const { tasks, invocation } = env
+  while (!invocation.signal.aborted) {
+    const ids = await tasks.expired(now, BATCH_TASKS)
+    let removed = 0
+    for (const id of ids) {
+      if (invocation.signal.aborted) break
+      if (await removeTask(env, id)) removed++
+    }
+    if (removed > 0) invocation.measure('swept_total', removed, { action: 'expired' })
+    if (ids.length < BATCH_TASKS || removed === 0) return
+  }
+}
