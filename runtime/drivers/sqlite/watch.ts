@@ -10,10 +10,16 @@ export const POLL_MS = 1_000
  */
 export function watchWrites(db: DatabaseSync, pollMs: number, onWrite: () => void): () => void {
   const statement = db.prepare('PRAGMA data_version')
-  const version = (): unknown => statement.get()?.['data_version']
+  const version = (): unknown => {
+    try {
+      return statement.get()?.['data_version']
+    } catch {
+      // Closed, or out of order: counted as a write, so that whoever listens reads and learns of it.
+      return undefined
+    }
+  }
   let seen = version()
   const timer = setInterval(() => {
-    if (!db.isOpen) return
     const current = version()
     if (current === seen) return
     seen = current

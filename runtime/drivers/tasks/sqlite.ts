@@ -56,7 +56,7 @@ export function sqliteTasks(options: SqliteTasksOptions): TaskStore & { close():
   const durable = sqliteDocuments(prepareDurable)
   const relaxed = sqliteDocuments(keptStatements(file.relaxed))
   const changes = watchChanges({
-    read: (id) => relaxed.read(id),
+    read: (id) => attempt(WHAT, () => relaxed.read(id)),
     whileWatched: () => watchWrites(file.relaxed, pollMs, () => changes.touchAll()),
   })
   const write = sqliteWriter(file, durable, relaxed, changes)
