@@ -1,51 +1,72 @@
 /** The composition root: the only file that names drivers. Each is imported when it is chosen, and only then. */
 import type { Bindings } from '#shared/bindings.ts'
 import type { QueueDriver } from '#shared/consumer.ts'
+import type { LinkSigner, RateLimit } from '#shared/edge.ts'
 import type { Config } from './config.ts'
-import type { ContainerInit } from './container-protocol.ts'
 import type { OpenBindings } from './guard.ts'
 import { CACHE_ENTRIES_MAX } from './limits.ts'
-import { createLinks, type LinkSigner } from './links.ts'
 
 export interface RuntimeBindings extends OpenBindings {
   queue: QueueDriver
   links: LinkSigner
+  /** Null where RATE_LIMIT is unset. */
+  rateLimit: RateLimit | null
   close(): Promise<void>
 }
 
-type ContainerBindings = Pick<Bindings, 'blobs' | 'fetch'>
-
 /** What a container opens for itself: bytes never cross its IPC channel. */
-export async function openContainerBindings({ storage, allowHosts }: Pick<ContainerInit, 'storage' | 'allowHosts'>): Promise<ContainerBindings> {
-  const [{ filesystemBlobs }, { undiciFetch }] = await Promise.all([import('./drivers/blobs/filesystem.ts'), import('./drivers/fetch/undici.ts')])
-  return { blobs: filesystemBlobs(storage), fetch: undiciFetch({ allowHosts }) }
+export interface ContainerStorage {
+  inputPath: string
+  outputPath: string
+  allowHosts: readonly string[]
 }
 
-/** The embedded stack: one SQLite file, files, memory. */
+export async function openContainerBindings(storage: ContainerStorage): Promise<Pick<Bindings, 'blobs' | 'fetch'>> {
+  const { filesystemBlobs } = await import('./drivers/blobs/filesystem.ts')
+  const { undiciFetch } = await import('./drivers/fetch/undici.ts')
+  return { blobs: filesystemBlobs(storage), fetch: undiciFetch(storage) }
+}
+
+export function storageOf(config: Config): ContainerStorage {
+  const { STORAGE_INPUT_PATH: inputPath, STORAGE_OUTPUT_PATH: outputPath, ALLOW_HOSTS: allowHosts } = config
+  return { inputPath, outputPath, allowHosts }
+}
+
+async function openLinks({ API_KEY, SIGNING_KEYS, LINK_TTL, PUBLIC_URL }: Config): Promise<LinkSigner> {
+  const { derivedKey, hmacLinks } = await import('./drivers/links/hmac.ts')
+  const keys = API_KEY?.[0] ? (SIGNING_KEYS ?? [derivedKey(API_KEY[0])]) : []
+  return hmacLinks({ keys, ttlMs: LINK_TTL, publicUrl: PUBLIC_URL })
+}
+
+async function openRateLimit({ RATE_LIMIT }: Config): Promise<RateLimit | null> {
+  if (!RATE_LIMIT) return null
+  const { memoryRateLimit } = await import('./drivers/rate-limit/memory.ts')
+  return memoryRateLimit(RATE_LIMIT)
+}
+
+/** The embedded stack: one SQLite file for tasks and queue, files, memory. */
 export async function openBindings(config: Config): Promise<RuntimeBindings> {
-  const [{ openSqlite }, { sqliteTasks }, { sqliteQueue }, { memoryCache }, { filesystemBlobs }, { undiciFetch }] = await Promise.all([
-    import('./drivers/sqlite/file.ts'),
-    import('./drivers/tasks/sqlite.ts'),
-    import('./drivers/queue/sqlite.ts'),
-    import('./drivers/cache/memory.ts'),
-    import('./drivers/blobs/filesystem.ts'),
-    import('./drivers/fetch/undici.ts'),
-  ])
+  const { openSqlite } = await import('./drivers/sqlite/file.ts')
+  const { sqliteTasks } = await import('./drivers/tasks/sqlite.ts')
+  const { sqliteQueue } = await import('./drivers/queue/sqlite.ts')
+  const { memoryCache } = await import('./drivers/cache/memory.ts')
+  const { blobs, fetch } = await openContainerBindings(storageOf(config))
+  const links = await openLinks(config)
+  const rateLimit = await openRateLimit(config)
   const file = openSqlite(config.SQLITE_FILE)
   const queue = sqliteQueue({ file })
   const tasks = sqliteTasks({ file, enqueue: (message) => queue.enqueue(message) })
-  const fetch = undiciFetch({ allowHosts: config.ALLOW_HOSTS })
   return {
     tasks,
     queue,
     cache: memoryCache({ maxEntries: CACHE_ENTRIES_MAX }),
-    blobs: filesystemBlobs({ inputPath: config.STORAGE_INPUT_PATH, outputPath: config.STORAGE_OUTPUT_PATH }),
+    blobs,
     fetch,
-    links: createLinks(config),
+    links,
+    rateLimit,
     async close() {
       await queue.close()
       await tasks.close()
-      await fetch.close()
       file.close()
     },
   }

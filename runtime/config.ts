@@ -1,6 +1,15 @@
 /** The environment, parsed once. The only reader of `process.env`: everything else is given its part of Config. */
 import { z } from 'zod'
-import { DAY_MS, GC_GRACE_MS, HOUR_MS, INPUT_BYTES_MAX, INPUT_PIXELS_MAX, MINUTE_MS, OUTPUT_COST_MAX, SECOND_MS } from '#shared/limits.ts'
+import {
+  DAY_MS,
+  GC_GRACE_MS,
+  HOUR_MS,
+  INPUT_BYTES_MAX,
+  INPUT_PIXELS_MAX,
+  MINUTE_MS,
+  OUTPUT_COST_MAX,
+  SECOND_MS,
+} from '#shared/limits.ts'
 import { VARIANT_NAME } from '#shared/variant.ts'
 import { LINK_TTL_MS } from './limits.ts'
 
@@ -28,7 +37,12 @@ const duration = expected('a duration such as 30s, 10m, 12h or 7d', (text) => {
   return amount && unit ? Number(amount) * UNIT_MS[unit]! : undefined
 })
 
-const list = z.string().transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== ''))
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+)
 
 const publicUrl = expected('an http or https URL without query or fragment', (text) => {
   if (!URL.canParse(text)) return undefined
@@ -45,11 +59,16 @@ const presets = expected('names and boxes such as thumb=200x200:cover,wide=1600x
 
 const rateLimit = expected('a number of requests and a time such as 100/1m', (text) => {
   const [, points, amount, unit] = /^(\d+)\/(\d+)?(s|m|h)$/.exec(text) ?? []
-  return points && unit && Number(points) > 0 ? { points: Number(points), durationMs: Number(amount ?? 1) * UNIT_MS[unit]! } : undefined
+  return points && unit && Number(points) > 0
+    ? { points: Number(points), durationMs: Number(amount ?? 1) * UNIT_MS[unit]! }
+    : undefined
 })
 
 const secrets = (name: string, min: number) =>
-  list.refine((keys) => keys.every((key) => key.length >= min), `expected ${name} of at least ${min} characters, separated by commas`)
+  list.refine(
+    (keys) => keys.every((key) => key.length >= min),
+    `expected ${name} of at least ${min} characters, separated by commas`,
+  )
 
 const webhookSecrets = list.refine(
   (keys) => keys.every((key) => /^whsec_[A-Za-z0-9+/=]{32,}$/.test(key)),

@@ -21,7 +21,8 @@ function guarded<T extends object>(target: T, gate: Gate, overrides: Partial<T> 
       const value: unknown = Reflect.get(own ? overrides : target, property)
       if (typeof value !== 'function') return value
       return (...args: unknown[]) => {
-        if (gate.closed) return property === 'refusal' || property === 'changes' ? throwEnded() : Promise.reject(new InvocationEnded())
+        if (gate.closed)
+          return property === 'refusal' || property === 'changes' ? throwEnded() : Promise.reject(new InvocationEnded())
         return (value as Call).apply(target, args)
       }
     },
@@ -81,7 +82,11 @@ export class InvocationBindings implements Bindings {
     // A put under way when the deadline passes must not appear later: the gate's signal is in every put.
     return (this.#blobs ??= guarded(blobs, this.#gate, {
       put: (key, source, signal) =>
-        blobs.put(key, source, signal && signal !== this.#gate.signal ? AbortSignal.any([signal, this.#gate.signal]) : this.#gate.signal),
+        blobs.put(
+          key,
+          source,
+          signal && signal !== this.#gate.signal ? AbortSignal.any([signal, this.#gate.signal]) : this.#gate.signal,
+        ),
     }))
   }
   get queue() {

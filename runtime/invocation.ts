@@ -11,7 +11,8 @@ export interface InvocationContext {
   caller: Caller
   /** Default 1. */
   attempt?: number
-  traceparent?: string | null | undefined
+  /** The invocation's own; a new trace where it is left out. */
+  traceparent?: string
   taskId?: string | undefined
   /** Bytes received so far on the request's connection: while they grow, the deadline moves on. */
   bytesRead?: () => number
@@ -50,7 +51,7 @@ export class RunningInvocation implements Invocation, Gate {
   constructor(name: string, request: Request, context: InvocationContext, root: RootLogger, metrics: Metrics) {
     this.function = name
     this.attempt = context.attempt ?? 1
-    this.traceparent = childTraceparent(context.traceparent)
+    this.traceparent = context.traceparent ?? childTraceparent(null)
     this.caller = context.caller
     this.deadline = 0
     this.#request = request
@@ -78,7 +79,13 @@ export class RunningInvocation implements Invocation, Gate {
 
   fields(): Record<string, unknown> {
     const task = this.#taskId === undefined ? {} : { task: this.#taskId }
-    return { function: this.function, invocation: this.id, trace: traceIdOf(this.traceparent), ...task, attempt: this.attempt }
+    return {
+      function: this.function,
+      invocation: this.id,
+      trace: traceIdOf(this.traceparent),
+      ...task,
+      attempt: this.attempt,
+    }
   }
 
   taskId(id: string): void {

@@ -34,23 +34,37 @@ function pathOf(url: string): string {
 }
 
 function asProblem(error: unknown): Problem {
-  if (error instanceof FunctionDied) return new Problem('function-died', 'The function ended before it answered.', { cause: error })
+  if (error instanceof FunctionDied)
+    return new Problem('function-died', 'The function ended before it answered.', { cause: error })
   if (error instanceof Problem) return error
   return new Problem('internal-error', 'The function failed; the log has the reason.', { cause: error })
 }
 
 /** Whatever answers too late is not sent; its body must still be let go, or its file stays open. */
 function discard(late: Promise<Response>): void {
-  late.then((response) => response.body?.cancel(), () => undefined).catch(() => undefined)
+  late
+    .then(
+      (response) => response.body?.cancel(),
+      () => undefined,
+    )
+    .catch(() => undefined)
 }
 
-function answer(host: FunctionHost, request: Request, invocation: RunningInvocation, env: InvocationBindings, timeoutMs: number): Promise<Response | Problem> {
+function answer(
+  host: FunctionHost,
+  request: Request,
+  invocation: RunningInvocation,
+  env: InvocationBindings,
+  timeoutMs: number,
+): Promise<Response | Problem> {
   return new Promise((resolve) => {
     const running = host.fetch(request, env)
     invocation.startDeadline(timeoutMs, () => {
       const late = invocation.bodyComplete
         ? new Problem('deadline-exceeded', `The function did not answer within ${timeoutMs} ms.`)
-        : new Problem('request-timeout', `No byte of the body arrived for ${timeoutMs} ms.`, { headers: { Connection: 'close' } })
+        : new Problem('request-timeout', `No byte of the body arrived for ${timeoutMs} ms.`, {
+            headers: { Connection: 'close' },
+          })
       invocation.end()
       discard(running)
       resolve(late)

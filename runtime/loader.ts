@@ -11,7 +11,9 @@ import { HTTP_CONCURRENCY } from './limits.ts'
 const trigger = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('http'),
-    routes: z.array(z.string().regex(/^(GET|POST|PUT|PATCH|DELETE) \/\S*$/, 'expected a route such as GET /tasks/{taskId}')).min(1),
+    routes: z
+      .array(z.string().regex(/^(GET|POST|PUT|PATCH|DELETE) \/\S*$/, 'expected a route such as GET /tasks/{taskId}'))
+      .min(1),
     auth: z.enum(['key', 'link']).default('key'),
     concurrency: z.int().min(1).default(HTTP_CONCURRENCY),
   }),
@@ -20,9 +22,12 @@ const trigger = z.discriminatedUnion('type', [
     queue: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'expected a queue name of a-z, 0-9 and dashes'),
     concurrency: z.int().min(1),
     maxAttempts: z.int().min(1),
-    backoff: z.strictObject({ initialMs: z.int().min(1), factor: z.number().min(1), maxMs: z.int().min(1) }).default(BACKOFF_DEFAULT),
+    backoff: z
+      .strictObject({ initialMs: z.int().min(1), factor: z.number().min(1), maxMs: z.int().min(1) })
+      .default(BACKOFF_DEFAULT),
   }),
-  z.strictObject({ type: z.literal('timer'), everyMs: z.int().min(100).optional(), cron: z.string().optional() })
+  z
+    .strictObject({ type: z.literal('timer'), everyMs: z.int().min(100).optional(), cron: z.string().optional() })
     .refine(({ everyMs, cron }) => (everyMs === undefined) !== (cron === undefined), 'expected either everyMs or cron'),
 ])
 
@@ -70,7 +75,9 @@ export interface DiscoverOptions {
 export function checkConfig(config: unknown): ResolvedConfig {
   const result = Schema.safeParse(config)
   if (result.success) return result.data
-  const faults = result.error.issues.map(({ path, message }) => `${path.map(String).join('.') || 'default export'}: ${message}`)
+  const faults = result.error.issues.map(
+    ({ path, message }) => `${path.map(String).join('.') || 'default export'}: ${message}`,
+  )
   throw new Error(`config.ts: ${faults.join('; ')}`)
 }
 
@@ -80,7 +87,10 @@ export function messageOf(error: unknown): string {
 
 async function names({ folder, names: wanted }: DiscoverOptions): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true })
-  const found = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name).sort()
+  const found = entries
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map(({ name }) => name)
+    .sort()
   return wanted ? [...wanted] : found
 }
 
@@ -95,7 +105,15 @@ export async function discover(options: DiscoverOptions): Promise<Discovery> {
       const own = checkConfig(module.default)
       const config = options.override?.(name, own) ?? own
       const slots = config.trigger.type === 'timer' ? 1 : config.trigger.concurrency
-      functions.push({ name, folder, config, host: options.hostFor({ name, folder, config }), concurrency: slots, running: 0, error: null })
+      functions.push({
+        name,
+        folder,
+        config,
+        host: options.hostFor({ name, folder, config }),
+        concurrency: slots,
+        running: 0,
+        error: null,
+      })
     } catch (error) {
       broken.push({ name, error: messageOf(error) })
     }

@@ -7,7 +7,10 @@ export type RootLogger = Pino
 
 export function createLogger(config: Pick<Config, 'LOG_LEVEL' | 'WORKER_ID' | 'APP_VERSION'>): RootLogger {
   const base = config.WORKER_ID ? { worker: config.WORKER_ID } : {}
-  return pino({ level: config.LOG_LEVEL, base, timestamp: () => `,"time":"${new Date().toISOString()}"` }, destination({ fd: 1, sync: true }))
+  return pino(
+    { level: config.LOG_LEVEL, base, timestamp: () => `,"time":"${new Date().toISOString()}"` },
+    destination({ fd: 1, sync: true }),
+  )
 }
 
 /** The logger of one invocation: every line of it carries `fields`. */

@@ -12,7 +12,9 @@ const QUALITY = /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/
 /** The ranges as they were named, parameters but `q` left out; one that is malformed is as if it were not there. */
 export function parseAccept(header: string | undefined): MediaRange[] {
   const ranges: MediaRange[] = []
-  for (const [part] of (header ?? '').matchAll(/(?:[^,"]|"(?:\\.|[^"\\])*")+/g)) {
+  // A quoted value may hold commas and semicolons, and none of the parameters that are quoted matters here.
+  const unquoted = (header ?? '').replace(/"(?:\\.|[^"\\])*"/g, '')
+  for (const part of unquoted.split(',')) {
     const [type = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase())
     const q = parameters.find((parameter) => /^q\s*=/.test(parameter))?.replace(/^q\s*=\s*/, '') ?? '1'
     if (/^[^\s/]+\/[^\s/]+$/.test(type) && QUALITY.test(q)) ranges.push({ type, q: Number(q) })

@@ -1,0 +1,56 @@
+/** Signed links: an HMAC-SHA-256 over path and end of validity, equal for all who ask within one window. */
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+import type { LinkSigner } from '#shared/edge.ts'
+import { DAY_MS } from '#shared/limits.ts'
+
+/** Links of the same window are equal: their end is rounded up to this. */
+const WINDOW_MS = DAY_MS
+
+function signature(key: string, path: string, expires: number): Buffer {
+  return createHmac('sha256', key).update(`${path}\n${expires}`).digest()
+}
+
+/** A signing key derived (HKDF, RFC 5869) from an API key, so that the key itself signs nothing. */
+export function derivedKey(apiKey: string): string {
+  return Buffer.from(hkdfSync('sha256', apiKey, '', 'revela signed links', 32)).toString('base64url')
+}
+
+export interface HmacLinksOptions {
+  /** The first signs, all verify; with none, links are unsigned. */
+  keys: readonly string[]
+  ttlMs: number
+  publicUrl: string | undefined
+}
+
+export function hmacLinks({ keys, ttlMs, publicUrl = '' }: HmacLinksOptions): LinkSigner {
+  const signed = (path: string, isPublic: boolean): string => {
+    const key = keys[0]
+    if (key === undefined || isPublic) return publicUrl + path
+    const expires = (Math.ceil(Date.now() / WINDOW_MS) * WINDOW_MS + ttlMs) / 1_000
+    return `${publicUrl}${path}?exp=${expires}&sig=${signature(key, path, expires).toString('base64url')}`
+  }
+  return {
+    of: async ({ id, options, source, variants }) => {
+      const isPublic = options.access === 'public'
+      const self = `/tasks/${id}`
+      const hrefs = variants.map(({ name }) => [name, signed(`${self}/variants/${name}`, isPublic)] as const)
+      return {
+        self: publicUrl + self,
+        events: signed(self, isPublic),
+        original: source.key === null ? null : signed(`${self}/original`, isPublic),
+        variants: Object.fromEntries(hrefs),
+      }
+    },
+    check(url, now = Date.now()) {
+      const sig = url.searchParams.get('sig')
+      if (sig === null) return { kind: 'unsigned' }
+      const expires = Number(url.searchParams.get('exp'))
+      const given = Buffer.from(sig, 'base64url')
+      const fits = keys.some((key) => {
+        const right = signature(key, url.pathname, expires)
+        return given.length === right.length && timingSafeEqual(given, right)
+      })
+      return fits && expires * 1_000 > now ? { kind: 'valid', expiresAt: expires * 1_000 } : { kind: 'invalid' }
+    },
+  }
+}

@@ -1,0 +1,69 @@
+/** The drain: nothing new is taken, what runs may end, and what does not end in time goes back to where it came from. */
+import type { Consumer } from '#shared/consumer.ts'
+import type { LoadedFunction } from './loader.ts'
+import type { Streams } from './streams.ts'
+import type { Timer } from './triggers/timer.ts'
+
+export interface DrainOptions {
+  servers: readonly { close(): Promise<void>; force(): void }[]
+  streams: Streams
+  consumers: readonly Consumer[]
+  timers: readonly Timer[]
+  functions: readonly LoadedFunction[]
+  bindings: { close(): Promise<void> }
+  ms: number
+}
+
+/** True when the work was over in time. */
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => resolve(false), ms)
+  void work.then(
+    () => resolve(true),
+    () => resolve(true),
+  )
+  return await promise.finally(() => clearTimeout(timer))
+}
+
+export async function drain({
+  servers,
+  streams,
+  consumers,
+  timers,
+  functions,
+  bindings,
+  ms,
+}: DrainOptions): Promise<void> {
+  for (const consumer of consumers) consumer.pause()
+  streams.end()
+  const running = [
+    ...servers.map((server) => server.close()),
+    ...consumers.map((consumer) => consumer.idle()),
+    ...timers.map((timer) => timer.stop()),
+  ]
+  await within(ms, Promise.all(running))
+  for (const server of servers) server.force()
+  // Before the containers end: what they were doing goes back uncounted, and their deaths are nobody's failure.
+  await Promise.all(consumers.map((consumer) => consumer.close()))
+  await Promise.all(functions.map(({ host }) => host.close()))
+  await bindings.close()
+}
+
+/** First SIGTERM or SIGINT: drain, exit 0. A second one exits at once. */
+export function drainOnSignal(close: () => Promise<void>, say: (line: string) => void): void {
+  let asked = false
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (asked) process.exit(1)
+    asked = true
+    say(`${signal}: finishing what runs; a second ${signal} ends at once`)
+    close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        say(String(error))
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+}

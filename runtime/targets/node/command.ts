@@ -1,0 +1,62 @@
+/** How a container's process is started: its wrappers, its clean environment, and how many of them fit. */
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { CONTAINER_MEMORY_BYTES, RUNTIME_MEMORY_BYTES } from './limits.ts'
+
+const JEMALLOC = [
+  '/usr/lib/x86_64-linux-gnu/libjemalloc.so.2',
+  '/usr/lib/aarch64-linux-gnu/libjemalloc.so.2',
+  '/usr/lib/libjemalloc.so.2',
+  '/usr/lib64/libjemalloc.so.2',
+]
+
+export interface Command {
+  file: string
+  args: string[]
+  env: Record<string, string>
+  /** The kernel ends it with its parent; where it cannot, the child watches a pipe instead. */
+  diesWithParent: boolean
+}
+
+/** util-linux's setpriv has --pdeathsig, busybox's of the same name has not. */
+function setpriv(): string | null {
+  const path = '/usr/bin/setpriv'
+  return process.platform === 'linux' && existsSync(path) && !realpathSync(path).includes('busybox') ? path : null
+}
+
+/** The command that runs `script`. Of our environment it gets nothing but what a process needs to start. */
+export function containerCommand(script: string, wrapper: string | null = setpriv()): Command {
+  const jemalloc = process.platform === 'linux' ? JEMALLOC.find((path) => existsSync(path)) : undefined
+  const env: Record<string, string> = { PATH: process.env.PATH ?? '', NODE_ENV: process.env.NODE_ENV ?? 'development' }
+  if (jemalloc) env.LD_PRELOAD = jemalloc
+  else env.MALLOC_ARENA_MAX = '2'
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', script]
+  const limits =
+    wrapper && existsSync('/usr/bin/prlimit') ? ['/usr/bin/prlimit', '--core=0', '--nofile=1024', '--'] : []
+  const line = [...(wrapper ? [wrapper, '--pdeathsig', 'KILL', '--'] : []), ...limits, ...node]
+  return { file: line[0]!, args: line.slice(1), env, diesWithParent: wrapper !== null }
+}
+
+function readNumber(path: string): number | null {
+  try {
+    const value = Number(readFileSync(path, 'utf8').trim())
+    return Number.isSafeInteger(value) ? value : null
+  } catch {
+    return null
+  }
+}
+
+/** The memory limit of our cgroup (v2, then v1) in bytes; null when there is none. */
+export function memoryLimitBytes(read: (path: string) => number | null = readNumber): number | null {
+  return read('/sys/fs/cgroup/memory.max') ?? read('/sys/fs/cgroup/memory/memory.limit_in_bytes')
+}
+
+/** min(asked, cores allowed, (memory limit − what the runtime takes) / what a container takes), at least 1. */
+export function effectiveConcurrency(
+  asked: number,
+  cores = availableParallelism(),
+  memory = memoryLimitBytes(),
+): number {
+  const fit = memory === null ? Infinity : Math.floor((memory - RUNTIME_MEMORY_BYTES) / CONTAINER_MEMORY_BYTES)
+  return Math.max(1, Math.min(asked, cores, fit))
+}

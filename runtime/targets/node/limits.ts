@@ -1,0 +1,25 @@
+/** Limits of the local target: its server's sockets and its containers, named with their units. */
+import { MIB, MINUTE_MS, SECOND_MS } from '#shared/limits.ts'
+
+/** An open response body whose reader takes no byte for this long is closed. */
+export const BODY_IDLE_MS = 30 * SECOND_MS
+/** How long a client may take to send a request's headers. */
+export const HEADERS_MS = 15 * SECOND_MS
+export const KEEP_ALIVE_MS = 5 * SECOND_MS
+/** Bytes of a request's headers together. */
+export const HEADER_BYTES_MAX = 16 * 1024
+
+/** After this many invocations a container is replaced: what native code leaks, ends. */
+export const CONTAINER_INVOCATIONS_MAX = 1_000
+/** From spawn to ready. */
+export const CONTAINER_START_MS = 15 * SECOND_MS
+/** From the abort at a deadline to SIGKILL. */
+export const CONTAINER_STOP_MS = 100
+/** A container that did nothing for this long is let go; the last one of its function stays longer. */
+export const CONTAINER_IDLE_MS = MINUTE_MS
+export const CONTAINER_LAST_IDLE_MS = 10 * MINUTE_MS
+/** What a container and the runtime take at their peak, for the effective concurrency under a memory limit. */
+export const CONTAINER_MEMORY_BYTES = 100 * MIB
+export const RUNTIME_MEMORY_BYTES = 160 * MIB
+/** Invocations at once in one container of `npm run dev`, where http functions too run in containers. */
+export const DEV_CONTAINER_INVOCATIONS = 100

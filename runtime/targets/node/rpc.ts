@@ -1,0 +1,188 @@
+/** Calls from a container to the runtime's bindings, over the child's IPC channel. Bytes never cross it. */
+import type { Bindings, Invocation, Logger, TaskStore } from '#shared/bindings.ts'
+import { InvocationEnded, Problem, type ProblemCode } from '#shared/errors.ts'
+import type { Task } from '#shared/task.ts'
+
+/** All that a container may call: an allow-list, since what decodes hostile pixels may say anything. */
+const METHODS = {
+  tasks: [
+    'create',
+    'get',
+    'list',
+    'claim',
+    'advance',
+    'settle',
+    'recordDerived',
+    'recordCallback',
+    'discardOriginal',
+    'delete',
+    'due',
+    'postpone',
+    'expired',
+    'claimTick',
+    'reserveKey',
+    'renewKey',
+    'releaseKey',
+    'prune',
+    'readCursor',
+    'writeCursor',
+  ],
+  queue: ['send', 'remove'],
+  cache: ['get', 'add', 'set'],
+  links: ['of'],
+} as const satisfies { [Name in keyof Bindings]?: readonly (keyof Bindings[Name])[] }
+
+type RemoteBinding = keyof typeof METHODS
+
+export interface CallMessage {
+  type: 'call'
+  call: number
+  invocation: string
+  binding: RemoteBinding | 'changes'
+  method: string
+  args: unknown[]
+}
+
+export interface NoteMessage {
+  type: 'note'
+  invocation: string
+  note:
+    | { log: keyof Logger; message: string; fields?: Record<string, unknown> }
+    | { taskId: string }
+    | { measure: Parameters<Invocation['measure']> }
+}
+
+interface WireError {
+  name: string
+  message: string
+  code?: ProblemCode
+  headers?: Record<string, string>
+}
+
+export interface ResultMessage {
+  type: 'result'
+  call: number
+  value?: unknown
+  error?: WireError
+}
+
+function toWire(error: unknown): WireError {
+  if (error instanceof Problem)
+    return { name: error.name, message: error.message, code: error.code, headers: error.headers }
+  return error instanceof Error
+    ? { name: error.name, message: error.message }
+    : { name: 'Error', message: String(error) }
+}
+
+function fromWire({ name, message, code, headers }: WireError): Error {
+  if (code) return new Problem(code, message, { headers: headers ?? {} })
+  return name === 'InvocationEnded' ? new InvocationEnded() : new Error(message)
+}
+
+/** Runs one container's calls on the bindings of its live invocations, and of no other. */
+export function serveCalls(
+  envOf: (invocation: string) => Bindings | undefined,
+  reply: (message: ResultMessage) => void,
+) {
+  const iterations = new Map<string, { iterator: AsyncIterator<Task | null>; stop: AbortController }>()
+  const end = (key: string): void => {
+    iterations.get(key)?.stop.abort()
+    iterations.delete(key)
+  }
+  const changes = async (env: Bindings, { invocation, method, args }: CallMessage): Promise<unknown> => {
+    const key = `${invocation}.${String(args[0])}`
+    if (method === 'open') {
+      const stop = new AbortController()
+      iterations.set(key, { stop, iterator: env.tasks.changes(String(args[1]), stop.signal)[Symbol.asyncIterator]() })
+    } else if (method === 'next') return await iterations.get(key)?.iterator.next()
+    else end(key)
+    return undefined
+  }
+  const run = async (message: CallMessage): Promise<unknown> => {
+    const env = envOf(message.invocation)
+    if (!env) throw new InvocationEnded()
+    if (message.binding === 'changes') return await changes(env, message)
+    const allowed: readonly string[] = METHODS[message.binding] ?? []
+    if (!allowed.includes(message.method))
+      throw new Error(`${message.binding}.${message.method} is not a binding's method`)
+    const binding = env[message.binding] as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
+    return await binding[message.method]!(...message.args)
+  }
+  return {
+    call(message: CallMessage): void {
+      run(message).then(
+        (value) => reply({ type: 'result', call: message.call, value }),
+        (error: unknown) => reply({ type: 'result', call: message.call, error: toWire(error) }),
+      )
+    },
+    note(env: Bindings, { note }: NoteMessage): void {
+      if ('taskId' in note) env.invocation.taskId(note.taskId)
+      else if ('measure' in note) env.invocation.measure(...note.measure)
+      else env.invocation.log[note.log](note.message, note.fields)
+    },
+    /** Stops the iterations of an invocation that is over. */
+    endInvocation(invocation: string): void {
+      for (const key of iterations.keys()) if (key.startsWith(`${invocation}.`)) end(key)
+    },
+  }
+}
+
+/** The container's side: bindings that call the runtime. */
+export function remoteBindings(send: (message: CallMessage | NoteMessage) => void) {
+  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
+  let calls = 0
+  const call = (
+    invocation: string,
+    binding: CallMessage['binding'],
+    method: string,
+    args: unknown[],
+  ): Promise<unknown> => {
+    return new Promise((resolve, reject) => {
+      waiting.set(++calls, { resolve, reject })
+      send({ type: 'call', call: calls, invocation, binding, method, args })
+    })
+  }
+  const bind = (invocation: string, name: RemoteBinding, more: object = {}): unknown => {
+    const methods = METHODS[name].map(
+      (method) => [method, (...args: unknown[]) => call(invocation, name, method, args)] as const,
+    )
+    return { ...Object.fromEntries(methods), ...more }
+  }
+  let iterations = 0
+  const changesOf = (invocation: string): TaskStore['changes'] =>
+    async function* changes(id, signal) {
+      const iteration = ++iterations
+      const stop = (): void => void call(invocation, 'changes', 'close', [iteration]).catch(() => undefined)
+      await call(invocation, 'changes', 'open', [iteration, id])
+      signal.addEventListener('abort', stop, { once: true })
+      try {
+        while (!signal.aborted) {
+          const next = (await call(invocation, 'changes', 'next', [iteration])) as
+            | IteratorResult<Task | null>
+            | undefined
+          if (!next || next.done) return
+          yield next.value
+        }
+      } finally {
+        signal.removeEventListener('abort', stop)
+        stop()
+      }
+    }
+  return {
+    of(invocation: string): Pick<Bindings, RemoteBinding> {
+      const tasks = bind(invocation, 'tasks', { changes: changesOf(invocation) })
+      return {
+        tasks,
+        queue: bind(invocation, 'queue'),
+        cache: bind(invocation, 'cache'),
+        links: bind(invocation, 'links'),
+      } as Pick<Bindings, RemoteBinding>
+    },
+    result({ call: number, value, error }: ResultMessage): void {
+      const caller = waiting.get(number)
+      waiting.delete(number)
+      if (error) caller?.reject(fromWire(error))
+      else caller?.resolve(value)
+    },
+  }
+}

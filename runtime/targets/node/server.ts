@@ -1,0 +1,82 @@
+/** The local target: node:http through @hono/node-server's request and response, with the limits of a public server. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { Problem, problemResponse } from '#shared/errors.ts'
+import { UPLOAD_TOTAL_MS } from '../../limits.ts'
+import { BODY_IDLE_MS, HEADER_BYTES_MAX, HEADERS_MS, KEEP_ALIVE_MS } from './limits.ts'
+import type { HttpHandler } from '../../triggers/http.ts'
+
+export interface Listening {
+  url: string
+  port: number
+  /** Takes no further connection; resolves when those that are open have had their answer, or `force` was called. */
+  close(): Promise<void>
+  force(): void
+}
+
+/** A reader that takes nothing for BODY_IDLE_MS is cut off, so that what it holds open is let go. */
+function boundIdleBody(outgoing: ServerResponse): void {
+  outgoing.setTimeout(BODY_IDLE_MS, () => outgoing.destroy())
+  outgoing.once('finish', () => outgoing.setTimeout(0))
+}
+
+function contextOf(incoming: IncomingMessage, outgoing: ServerResponse) {
+  const { socket } = incoming
+  return {
+    client: socket.remoteAddress ?? '',
+    bytesRead: () => socket.bytesRead,
+    bodyComplete: () => incoming.complete,
+    setHeader: (name: string, value: string) => void outgoing.setHeader(name, value),
+  }
+}
+
+export function nodeServer(handler: HttpHandler): Server {
+  const listener = getRequestListener(
+    async (request, env) => {
+      const { incoming, outgoing } = env as HttpBindings
+      const response = await handler(request, contextOf(incoming, outgoing))
+      if (!outgoing.writableFinished) boundIdleBody(outgoing)
+      return response
+    },
+    {
+      // What never became a Request: a Host or a target that is no URL.
+      errorHandler: () =>
+        problemResponse(new Problem('invalid-request', 'The request line or the Host header is malformed.'), {
+          instance: '/',
+        }),
+    },
+  )
+  const server = createServer({
+    maxHeaderSize: HEADER_BYTES_MAX,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: UPLOAD_TOTAL_MS,
+    headersTimeout: HEADERS_MS,
+    noDelay: true,
+  })
+  server.on('request', (incoming, outgoing) => void listener(incoming, outgoing))
+  return server
+}
+
+export async function listen(server: Server, port: number, host: string): Promise<Listening> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const address = server.address() as AddressInfo
+  const name =
+    address.address === '0.0.0.0' || address.address === '::'
+      ? 'localhost'
+      : address.family === 'IPv6'
+        ? `[${address.address}]`
+        : address.address
+  return {
+    url: `http://${name}:${address.port}`,
+    port: address.port,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+    force: () => server.closeAllConnections(),
+  }
+}
