@@ -34,7 +34,7 @@ export function taskEvents({ tasks, links, task: first, lastEventId, signal, hea
   const end = (): void => stop.abort()
   const states = latest<Task | null>(first)
   let sent = lastEventId
-  let started = false
+  let listening: Promise<void> | undefined
   let cancelled = false
 
   const listen = async (): Promise<void> => {
@@ -53,9 +53,8 @@ export function taskEvents({ tasks, links, task: first, lastEventId, signal, hea
     }
   }
   const start = (): string => {
-    started = true
     if (isTerminal(first)) states.end()
-    else void listen()
+    listening = isTerminal(first) ? Promise.resolve() : listen()
     return `retry: ${RECONNECT_MS}\n\n`
   }
   /** Empty for a state that the client has. */
@@ -67,7 +66,7 @@ export function taskEvents({ tasks, links, task: first, lastEventId, signal, hea
     return `event: task\nid: ${id}\ndata: ${JSON.stringify(await represent(task, links))}\n\n`
   }
   const next = async (): Promise<string | null> => {
-    if (!started) return start()
+    if (!listening) return start()
     for (;;) {
       const taken = await states.take(heartbeatMs)
       if (taken.kind === 'ended') return null
@@ -84,10 +83,11 @@ export function taskEvents({ tasks, links, task: first, lastEventId, signal, hea
         if (text === null) controller.close()
         else controller.enqueue(encoder.encode(text))
       },
-      cancel() {
+      async cancel() {
         cancelled = true
         end()
         states.end()
+        await listening
       },
     },
     { highWaterMark: 0 },
