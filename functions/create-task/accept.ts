@@ -1,0 +1,141 @@
+/** One request becomes one task, or leaves nothing behind. */
+import type { Bindings } from '#shared/bindings.ts'
+import { InvocationEnded, Problem, unavailable } from '#shared/errors.ts'
+import { CHECK_MARGIN_MS } from '#shared/limits.ts'
+import { taskCreated } from '#shared/message.ts'
+import { newTaskId, type Source, type Task, timeOfTaskId } from '#shared/task.ts'
+import type { BodyKind } from './body.ts'
+import { type Claim, deleted, fingerprintOf, refuseOther } from './idempotency.ts'
+import { type AskedTask, readTask } from './read.ts'
+import { type Deposit, hashOnly, storeIn } from './receive.ts'
+import { placeSource, refuseCallback, sourceText } from './source.ts'
+
+export interface Accepted {
+  task: Task
+  /** The task was there before this request. */
+  replayed: boolean
+}
+
+/** The collector takes orphans older than its grace: a task that old would refer to files that may go at any moment. */
+function refuseStale(env: Bindings, taskId: string): void {
+  if (Date.now() - timeOfTaskId(taskId) <= env.settings.gcGraceMs / 2) return
+  throw new Problem('unavailable', 'The request took too long; send it again.', { headers: { 'Retry-After': '1' } })
+}
+
+function newTask(env: Bindings, taskId: string, asked: AskedTask, source: Source, fingerprint: string | null): Task {
+  const now = new Date()
+  const { options, metadata, callbackUrl } = asked
+  return {
+    id: taskId,
+    schemaVersion: 1,
+    status: 'pending',
+    createdAt: now.toISOString(),
+    updatedAt: now.toISOString(),
+    completedAt: null,
+    expiresAt: null,
+    attempts: 0,
+    progress: 0,
+    source,
+    options,
+    metadata,
+    placeholder: null,
+    color: null,
+    variants: [],
+    warnings: [],
+    error: null,
+    callback: callbackUrl === null ? null : { url: callbackUrl, status: 'pending', attempts: 0, lastStatus: null },
+    retryOf: asked.source.kind === 'task' ? asked.source.taskId : null,
+    fingerprint,
+    traceparent: env.invocation.traceparent,
+    deliveries: 0,
+    lastError: null,
+    nextCheckAt: now.getTime() + CHECK_MARGIN_MS,
+  }
+}
+
+/** `null` when this call made the task, else the one that has its id. */
+async function insert(env: Bindings, task: Task, deposit: Deposit): Promise<Task | null> {
+  try {
+    const outcome = await env.tasks.create(task, taskCreated(task.id, env.invocation.traceparent))
+    if (outcome === 'created') return null
+  } catch (error) {
+    if (error instanceof InvocationEnded) throw error
+    // The write may have reached the store all the same: only what it says now decides.
+    const there = await env.tasks.get(task.id).catch(() => undefined)
+    if (there) return there
+    // Not known: the files stay. A task without them would fail; files without a task are collected.
+    if (there === undefined) Object.assign(deposit, { begun: false, key: null } satisfies Deposit)
+    throw error instanceof Problem ? error : unavailable('task store', error)
+  }
+  const there = await env.tasks.get(task.id)
+  if (!there) throw deleted()
+  return there
+}
+
+/** Another request under the same key, or this one's own write that seemed to fail, has made the task. */
+async function yieldTo(env: Bindings, existing: Task, task: Task, deposit: Deposit): Promise<Accepted> {
+  const { key } = deposit
+  Object.assign(deposit, { begun: false, key: null } satisfies Deposit)
+  if (key !== null && existing.source.key !== key) await env.blobs.delete(key)
+  if (task.fingerprint !== null) refuseOther(existing, task.fingerprint)
+  return { task: existing, replayed: task.fingerprint !== null }
+}
+
+/** Removes what this request stored, unless another request may have built on it: then the collector decides. */
+async function undo(env: Bindings, taskId: string, deposit: Deposit, claim: Claim | null): Promise<void> {
+  if (!deposit.begun || claim?.held() === false) return
+  if (!claim?.takenOver) await env.blobs.deleteTask(taskId)
+  else if (deposit.key !== null) await env.blobs.delete(deposit.key)
+}
+
+async function attempt(
+  env: Bindings,
+  request: Request,
+  kind: BodyKind,
+  claim: Claim | null,
+  deposit: Deposit,
+  taskId: string,
+) {
+  refuseStale(env, taskId)
+  const takenOver = claim?.takenOver ?? false
+  const sink = storeIn(env, deposit, takenOver)
+  const asked = await readTask(request, kind, env, { taskId, sink })
+  refuseCallback(env, asked.callbackUrl)
+  const copying = (key: Deposit['key']): void => void Object.assign(deposit, { begun: true, key } satisfies Deposit)
+  const source = await placeSource(env, asked, { taskId, takenOver, sink, copying })
+  refuseStale(env, taskId)
+  if (env.invocation.signal.aborted) throw new Problem('request-timeout', 'The request ended early.')
+  const task = newTask(env, taskId, asked, source, claim && fingerprintOf(sourceText(asked.source), asked))
+  const existing = await insert(env, task, deposit)
+  return existing === null ? { task, replayed: false } : await yieldTo(env, existing, task, deposit)
+}
+
+export async function acceptTask(
+  env: Bindings,
+  request: Request,
+  kind: BodyKind,
+  claim: Claim | null,
+): Promise<Accepted> {
+  const taskId = claim?.taskId ?? newTaskId()
+  env.invocation.taskId(taskId)
+  const deposit: Deposit = { begun: false, key: null }
+  try {
+    const accepted = await attempt(env, request, kind, claim, deposit, taskId)
+    claim?.keep()
+    return accepted
+  } catch (error) {
+    const settled = await Promise.allSettled([undo(env, taskId, deposit, claim), claim?.release()])
+    for (const { reason } of settled.filter((result) => result.status === 'rejected')) {
+      env.invocation.log.warn('a refused request left something behind, which will be collected', { err: reason })
+    }
+    throw error
+  }
+}
+
+/** The key's task is there: the request is read, nothing of it is stored, and the same request gets the same task. */
+export async function replayTask(env: Bindings, request: Request, kind: BodyKind, task: Task): Promise<Accepted> {
+  env.invocation.taskId(task.id)
+  const asked = await readTask(request, kind, env, { taskId: task.id, sink: hashOnly })
+  refuseOther(task, fingerprintOf(sourceText(asked.source), asked))
+  return { task, replayed: true }
+}

@@ -1,0 +1,56 @@
+/** The answer to an accepted request: the task, as it is or as it ends within the time that was asked for. */
+import type { Bindings } from '#shared/bindings.ts'
+import { SECOND_MS } from '#shared/limits.ts'
+import { represent, type TaskRepresentation } from '#shared/representation.ts'
+import { isTerminal, type Task } from '#shared/task.ts'
+import type { Accepted } from './accept.ts'
+
+const RETRY_AFTER_SECONDS = 1
+
+/** The task as soon as it is terminal, else its last state seen when the time is up or nothing more comes. */
+async function whenTerminal(env: Bindings, task: Task, ms: number): Promise<Task> {
+  const over = new AbortController()
+  const timer = setTimeout(() => over.abort(), ms)
+  let latest = task
+  try {
+    const changes = env.tasks.changes(task.id, AbortSignal.any([env.invocation.signal, over.signal]))
+    for await (const now of changes) {
+      if (now === null) break
+      latest = now
+      if (isTerminal(now)) break
+    }
+  } catch (error) {
+    // The task is accepted: that nobody can watch it does not change the answer.
+    env.invocation.log.warn('the task could not be watched', { err: error })
+  } finally {
+    clearTimeout(timer)
+    over.abort()
+  }
+  return latest
+}
+
+export interface Answer {
+  status: 201 | 202
+  headers: Record<string, string>
+  body: TaskRepresentation
+}
+
+/** 201 with a terminal task when a wait was asked for and it ended in time, else 202. */
+export async function answerTask(
+  env: Bindings,
+  { task, replayed }: Accepted,
+  waitSeconds: number | null,
+): Promise<Answer> {
+  const waiting = waitSeconds !== null && waitSeconds > 0 && !isTerminal(task)
+  const latest = waiting ? await whenTerminal(env, task, waitSeconds * SECOND_MS) : task
+  const body = await represent(latest, env.links)
+  const status = waitSeconds !== null && isTerminal(latest) ? 201 : 202
+  const headers: Record<string, string> = {
+    // A signature is for whoever reads the task, not for whatever logs the headers.
+    Location: body.links.self.split('?')[0]!,
+    ...(status === 202 ? { 'Retry-After': String(RETRY_AFTER_SECONDS) } : {}),
+    ...(waitSeconds === null ? {} : { 'Preference-Applied': `wait=${waitSeconds}` }),
+    ...(replayed ? { 'Idempotent-Replayed': 'true' } : {}),
+  }
+  return { status, headers, body }
+}

@@ -1,0 +1,105 @@
+/** Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): one key, one task, however often the request is sent. */
+import { createHash } from 'node:crypto'
+import type { Bindings } from '#shared/bindings.ts'
+import { Problem } from '#shared/errors.ts'
+import { IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_LOCK_MS, IDEMPOTENCY_TTL_MS } from '#shared/limits.ts'
+import { newTaskId, type Task } from '#shared/task.ts'
+import { invalid } from './faults.ts'
+import type { Asked } from './options.ts'
+
+const RENEW_EVERY_MS = IDEMPOTENCY_LOCK_MS / 3
+const RETRY_AFTER_SECONDS = 2
+
+/** The key as text: bare, or quoted as a string of RFC 8941 §3.3.3; null where the header is not there. */
+export function idempotencyKey(header: string | undefined): string | null {
+  if (header === undefined) return null
+  const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)
+  const key = quoted ? quoted[1]!.replace(/\\(["\\])/g, '$1') : header
+  if (key.length < 1 || key.length > IDEMPOTENCY_KEY_MAX || (!quoted && key.includes('"'))) {
+    const detail = `Expected 1 to ${IDEMPOTENCY_KEY_MAX} characters, quoted or bare, got ${key.length}.`
+    throw invalid('Idempotency-Key', detail)
+  }
+  return key
+}
+
+/** The right to make a key's task, as long as it is held. */
+export interface Claim {
+  taskId: string
+  /** The id was given to an earlier request, which may have stored a file under it. */
+  takenOver: boolean
+  /** False once the lock may have passed to another request. */
+  held(): boolean
+  /** Ends the renewal; the task is there, and decides from now on. */
+  keep(): void
+  /** Ends the renewal and frees the key, unless another request has it. */
+  release(): Promise<void>
+}
+
+export type Reservation = { claim: Claim } | { replay: Task }
+
+function hold(env: Bindings, key: string, apiKeyId: string, taskId: string, fresh: boolean, until: number): Claim {
+  const { tasks, invocation } = env
+  let lockedUntil = until
+  const held = (): boolean => Date.now() < lockedUntil
+  const renew = async (until: number): Promise<void> => {
+    await tasks.renewKey(key, apiKeyId, until)
+    lockedUntil = until
+  }
+  const timer = setInterval(() => {
+    // Renewing a lock that has run out would take it from whoever has it now.
+    if (!held()) return clearInterval(timer)
+    const next = Date.now() + IDEMPOTENCY_LOCK_MS
+    renew(next).catch((error: unknown) => {
+      invocation.log.warn('an idempotency key could not be renewed', { err: error })
+    })
+  }, RENEW_EVERY_MS)
+  timer.unref()
+  return {
+    taskId,
+    takenOver: !fresh,
+    held,
+    keep: () => clearInterval(timer),
+    release: async () => {
+      clearInterval(timer)
+      if (held()) await tasks.releaseKey(key, apiKeyId)
+    },
+  }
+}
+
+/** Reserves a key before the body is read. Rejects with 409 while its request runs, with 410 when its task was deleted. */
+export async function reserve(env: Bindings, key: string): Promise<Reservation> {
+  const { tasks, invocation } = env
+  const { caller } = invocation
+  const apiKeyId = caller.kind === 'key' ? caller.keyId : ''
+  const taskId = newTaskId()
+  const now = Date.now()
+  const lockedUntil = now + IDEMPOTENCY_LOCK_MS
+  const expiresAt = now + IDEMPOTENCY_TTL_MS
+  const reservation = await tasks.reserveKey({ key, apiKeyId, taskId, now, lockedUntil, expiresAt })
+  if (reservation.deleted) throw deleted()
+  const fresh = reservation.owned && reservation.taskId === taskId
+  const task = fresh ? null : await tasks.get(reservation.taskId)
+  if (task) return { replay: task }
+  if (reservation.owned) return { claim: hold(env, key, apiKeyId, reservation.taskId, fresh, lockedUntil) }
+  throw new Problem('request-in-progress', 'A request with this Idempotency-Key is still running.', {
+    headers: { 'Retry-After': String(RETRY_AFTER_SECONDS) },
+  })
+}
+
+export function deleted(): Problem {
+  return new Problem('task-deleted', 'The task of this Idempotency-Key was deleted.')
+}
+
+/** What must be the same for a request to be the same: the image and everything that decides about the task. */
+export function fingerprintOf(source: string, { options, metadata, callbackUrl }: Asked): string {
+  const pairs = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1))
+  const { variants, format, background, original, access } = options
+  const boxes = variants.map((v) => [v.name, v.width, v.height, v.fit, v.position, v.format, v.quality])
+  const text = JSON.stringify([source, boxes, format, background, original, access, pairs, callbackUrl])
+  return createHash('sha256').update(text).digest('hex')
+}
+
+export function refuseOther(task: Task, fingerprint: string): void {
+  if (task.fingerprint === fingerprint) return
+  throw new Problem('idempotency-key-reused', 'This Idempotency-Key was used with another image or other options.')
+}

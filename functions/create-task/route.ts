@@ -1,0 +1,155 @@
+/** POST /tasks as the document shows it. The body is plain schemas: no validator may touch a stream that is ours. */
+import { createRoute, z } from '@hono/zod-openapi'
+import { IDEMPOTENCY_KEY_MAX, WAIT_SECONDS_MAX } from '#shared/limits.ts'
+import { problemContent, TaskSchema } from '#shared/representation.ts'
+import { JsonBodySchema, OPTION_SCHEMAS, VariantsSchema } from './schema.ts'
+
+type Schema = Record<string, unknown>
+
+/** JSON Schema 2020-12, which OpenAPI 3.1 takes as it is. */
+function schemaOf(schema: z.ZodType): Schema {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: 'input' }) as Schema
+  return rest
+}
+
+/** An option as text: a list with commas, a number in digits, an object as its JSON. */
+function textSchema(name: string, schema: z.ZodType): Schema {
+  const { description: _description, ...rest } = schemaOf(schema)
+  if (name === 'variants') return { type: 'string', default: rest['default'] }
+  return name === 'metadata'
+    ? { type: 'string', contentMediaType: 'application/json', examples: ['{"album":"summer"}'] }
+    : rest
+}
+
+const OPTIONS: Array<[string, z.ZodType]> = [['variants', VariantsSchema], ...Object.entries(OPTION_SCHEMAS)]
+
+function describe(name: string, schema: z.ZodType): string {
+  const description = schema.meta()?.description ?? ''
+  return name === 'metadata' ? `${description} A JSON object as text.` : description
+}
+
+const queryParameters = OPTIONS.map(([name, schema]) => ({
+  name,
+  in: 'query' as const,
+  required: false,
+  description: describe(name, schema),
+  schema: textSchema(name, schema),
+}))
+
+const headerParameters = [
+  {
+    name: 'Idempotency-Key',
+    in: 'header' as const,
+    required: false,
+    description:
+      'Quoted or bare. The same request with the same key gets the same task, with `Idempotent-Replayed: true`; kept 24 hours.',
+    schema: { type: 'string' as const, minLength: 1, maxLength: IDEMPOTENCY_KEY_MAX + 2 },
+    example: '"8e03978e-40d5-43e8-bc93-6894a57f9324"',
+  },
+  {
+    name: 'Prefer',
+    in: 'header' as const,
+    required: false,
+    description: `\`wait=n\` (RFC 7240): hold the answer up to n seconds, at most ${WAIT_SECONDS_MAX}, until the task has ended.`,
+    schema: { type: 'string' as const },
+    example: 'wait=20',
+  },
+]
+
+const bytes = {
+  schema: { type: 'string' as const, format: 'binary', description: 'The image. Options go into the query.' },
+}
+
+const formSchema = {
+  type: 'object' as const,
+  required: ['image'],
+  additionalProperties: false,
+  properties: {
+    image: { type: 'string' as const, format: 'binary', description: 'The file: JPEG, PNG, WebP, GIF or AVIF.' },
+    ...Object.fromEntries(
+      OPTIONS.map(([name, schema]) => [name, { ...textSchema(name, schema), description: describe(name, schema) }]),
+    ),
+  },
+}
+
+const text = { type: 'string' as const }
+const answerHeaders = {
+  Location: { description: 'The task.', schema: text },
+  'Preference-Applied': { description: 'Where a wait was asked for: `wait=n`.', schema: text },
+  'Idempotent-Replayed': { description: '`true` where the task was made by an earlier request.', schema: text },
+}
+
+const retryAfter = { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' as const } } }
+
+export const route = createRoute({
+  method: 'post',
+  path: '/tasks',
+  operationId: 'createTask',
+  tags: ['Tasks'],
+  summary: 'Send an image',
+  description:
+    'Stores the image, makes a task of it and answers at once; its variants follow. The image comes as a form with a file ' +
+    'named `image` (options are fields before or after it), as the raw body (options in the query), or as JSON that names ' +
+    'a URL or another task (options are members). The bytes decide what it is, never the Content-Type or the name.',
+  parameters: [...queryParameters, ...headerParameters],
+  request: {
+    body: {
+      required: true,
+      content: {
+        'multipart/form-data': { schema: formSchema },
+        'image/*': bytes,
+        'application/octet-stream': bytes,
+        'application/json': {
+          schema: schemaOf(JsonBodySchema),
+          examples: {
+            url: { summary: 'From a URL', value: { url: 'https://example.com/cat.jpg', variants: ['800x', 'x600'] } },
+            task: {
+              summary: 'New variants of an earlier image',
+              value: {
+                taskId: '0199d7a2-7c00-7000-8000-5d3a1c2b4e6f',
+                variants: [{ name: 'hero', width: 1200, height: 400, fit: 'cover', position: 'attention' }],
+                format: 'webp',
+              },
+            },
+          },
+        },
+      },
+    },
+  },
+  responses: {
+    201: {
+      description: 'The task has ended, within the time that `Prefer: wait` gave.',
+      headers: answerHeaders,
+      content: { 'application/json': { schema: TaskSchema } },
+    },
+    202: {
+      description: 'Accepted: the task will be finished, whatever fails meanwhile.',
+      headers: { ...answerHeaders, ...retryAfter },
+      content: { 'application/json': { schema: TaskSchema } },
+    },
+    400: problemContent(
+      'No image, two images, a malformed body, or an option that is unknown or out of range; `errors` points at each fault.',
+    ),
+    404: problemContent('`taskId` names no task.'),
+    408: problemContent('The body stopped arriving.'),
+    409: {
+      ...problemContent(
+        'A request with this Idempotency-Key still runs (`request-in-progress`), or the original of `taskId` is gone ' +
+          '(`original-gone`) or still being fetched (`task-not-finished`).',
+      ),
+      headers: retryAfter,
+    },
+    410: problemContent('The task of this Idempotency-Key was deleted.'),
+    413: problemContent('More bytes than the server accepts, counted as they arrive. Nothing was stored.'),
+    415: problemContent('Not an image that is decoded, or a body of another type; the detail names what was found.'),
+    422: problemContent(
+      'Corrupt (`image-corrupt`), too many pixels (`image-too-many-pixels`), variants too costly (`output-too-costly`), ' +
+        'a URL that may not be fetched (`url-not-allowed`), callbacks not configured (`callback-not-configured`), or an ' +
+        'Idempotency-Key that was used for another request (`idempotency-key-reused`).',
+    ),
+    503: {
+      ...problemContent('The task or blob store cannot be reached. Nothing was half-written.'),
+      headers: retryAfter,
+    },
+  },
+})

@@ -1,0 +1,136 @@
+/** Where the image comes from, and what of it is known when the task is made. */
+import type { Bindings } from '#shared/bindings.ts'
+import { Problem } from '#shared/errors.ts'
+import { isTerminal, type Source, type Task, TASK_ID } from '#shared/task.ts'
+import { EXTENSION, INPUT_FORMATS, type InputFormat, MEDIA_TYPE, originalKey, outputCost } from '#shared/variant.ts'
+import type { Asked } from './options.ts'
+import { type Received, refusePixels, type Sink } from './receive.ts'
+
+/** What the request said, before anything is looked up. */
+export type AskedSource =
+  | { kind: 'upload'; image: Received; filename: string | null }
+  | { kind: 'url'; url: string }
+  | { kind: 'task'; taskId: string }
+
+/** The part of the fingerprint that stands for the image. */
+export function sourceText(source: AskedSource): string {
+  if (source.kind === 'upload') return source.image.sha256
+  return source.kind === 'url' ? `url:${source.url}` : `task:${source.taskId}`
+}
+
+const UNKNOWN: Source = {
+  kind: 'url',
+  filename: null,
+  url: null,
+  key: null,
+  mediaType: null,
+  bytes: null,
+  width: null,
+  height: null,
+  frames: null,
+  sha256: null,
+}
+
+function refuseUrl(env: Bindings, url: string, what: string): void {
+  const refusal = env.fetch.refusal(url)
+  if (refusal !== null) throw new Problem('url-not-allowed', `${what}: ${refusal}`)
+}
+
+export function refuseCallback(env: Bindings, callbackUrl: string | null): void {
+  if (callbackUrl === null) return
+  const { callbacks, publicUrl } = env.settings
+  if (!callbacks || publicUrl === undefined) {
+    throw new Problem('callback-not-configured', 'callbackUrl needs WEBHOOK_SECRET and PUBLIC_URL on this server.')
+  }
+  refuseUrl(env, callbackUrl, 'callbackUrl')
+}
+
+/** Where the orientation is still unknown, the cheaper way round counts: what can be finished is not refused. */
+export function refuseCost(
+  env: Bindings,
+  { options }: Asked,
+  size: { width: number; height: number; upright: boolean },
+): void {
+  const { outputCostMax } = env.settings
+  const { width, height } = size
+  const cost = outputCost(options.variants, { width, height })
+  const turned = size.upright ? cost : outputCost(options.variants, { width: height, height: width })
+  if (Math.min(cost, turned) <= outputCostMax) return
+  const detail = `The variants cost ${Math.min(cost, turned)} pixels (each of an AVIF counts 8), at most ${outputCostMax} are allowed.`
+  throw new Problem('output-too-costly', detail)
+}
+
+function uploaded({ image, filename }: Extract<AskedSource, { kind: 'upload' }>): Source {
+  const { key, format, bytes, sha256, header } = image
+  const size = header?.upright ? { width: header.width, height: header.height } : { width: null, height: null }
+  return { ...UNKNOWN, kind: 'upload', filename, key, mediaType: MEDIA_TYPE[format], bytes, sha256, ...size }
+}
+
+function formatOf(key: string): InputFormat {
+  const format = INPUT_FORMATS.find((format) => key.endsWith(`.${EXTENSION[format]}`))
+  if (!format) throw new Error('A stored original has an extension of no input format.')
+  return format
+}
+
+function gone(taskId: string): Problem {
+  return new Problem('original-gone', `The original of task ${taskId} is not there any more; send the image again.`)
+}
+
+async function findTask(env: Bindings, taskId: string): Promise<Task> {
+  const task = TASK_ID.test(taskId) ? await env.tasks.get(taskId) : null
+  if (!task) throw new Problem('not-found', `There is no task ${taskId.slice(0, 100)}.`)
+  return task
+}
+
+/** Copies another task's original. Under a taken-over id it goes through the sink, which compares what is there. */
+async function copied(env: Bindings, from: string, asked: Asked, target: SourceTarget): Promise<Source> {
+  const task = await findTask(env, from)
+  const { source } = task
+  if (source.key === null) {
+    if (source.kind === 'url' && !isTerminal(task)) {
+      const headers = { 'Retry-After': '2' }
+      throw new Problem('task-not-finished', `The original of task ${from} is still being fetched.`, { headers })
+    }
+    throw gone(from)
+  }
+  const format = formatOf(source.key)
+  if (source.width !== null && source.height !== null) {
+    refusePixels(source.width * source.height, format, env.settings)
+    refuseCost(env, asked, { width: source.width, height: source.height, upright: true })
+  }
+  const key = originalKey(target.taskId, format)
+  if (target.takenOver) {
+    const blob = await env.blobs.get(source.key)
+    if (!blob) throw gone(from)
+    await target.sink(key, blob.body)
+  } else {
+    target.copying(key)
+    if (!(await env.blobs.copy(source.key, key))) throw gone(from)
+  }
+  return { ...source, kind: 'task', key }
+}
+
+/** Where a task's original goes. */
+export interface SourceTarget {
+  taskId: string
+  takenOver: boolean
+  sink: Sink
+  /** Told before a copy is made, so that it can be removed. */
+  copying(key: NonNullable<Source['key']>): void
+}
+
+/** The task's source, its original in place (but for a URL, which is fetched later). Refuses what may not be. */
+export async function placeSource(
+  env: Bindings,
+  asked: Asked & { source: AskedSource },
+  target: SourceTarget,
+): Promise<Source> {
+  const { source } = asked
+  if (source.kind === 'url') {
+    refuseUrl(env, source.url, 'url')
+    return { ...UNKNOWN, kind: 'url', url: source.url }
+  }
+  if (source.kind === 'task') return await copied(env, source.taskId, asked, target)
+  if (source.image.header) refuseCost(env, asked, source.image.header)
+  return uploaded(source)
+}
