@@ -62,8 +62,15 @@ export async function throughTemp<T>(path: string, fill: (temp: string, folder: 
     await unlink(temp).catch(() => {})
     await removeIfEmpty(folder)
     // The folder went away while we wrote: the task was deleted. Nothing of ours is left, and a retry may tell.
-    throw isMissing(error) ? unavailable('blob store', error) : error
+    throw wentAway(error, folder) ? unavailable('blob store', error) : error
   }
+}
+
+/** ENOENT of our own folder; the source may have such errors too, and they stay its own. */
+function wentAway(error: unknown, folder: string): boolean {
+  if (!isMissing(error)) return false
+  const { path, dest } = error as NodeJS.ErrnoException & { dest?: string }
+  return [path, dest].some((one) => one?.startsWith(folder))
 }
 
 /** Writes all of `source` under `path`, durably, unless the path is taken: then describes the file that is there. */

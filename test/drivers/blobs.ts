@@ -1,0 +1,24 @@
+/** What every blob store does, whichever driver it is. */
+import { describe } from 'vitest'
+import type { BlobStore } from '#shared/bindings.ts'
+import { naming } from './blobs/keys.ts'
+import { aborting, putting } from './blobs/put.ts'
+import { copying, reading } from './blobs/read.ts'
+import { deleting, listing } from './blobs/remove.ts'
+
+export interface OpenBlobStore extends AsyncDisposable {
+  blobs: BlobStore
+}
+
+/** `open` gives an empty store of its own at each call. */
+export function describeBlobStore(name: string, open: () => Promise<OpenBlobStore>): void {
+  describe(`blob store: ${name}`, () => {
+    putting(open)
+    aborting(open)
+    reading(open)
+    copying(open)
+    deleting(open)
+    listing(open)
+    naming(open)
+  })
+}

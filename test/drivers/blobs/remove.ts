@@ -1,0 +1,94 @@
+/** Deleting and listing. */
+import { randomBytes } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { newTaskId } from '#shared/task.ts'
+import { originalKey, variantKey } from '#shared/variant.ts'
+import type { OpenBlobStore } from '../blobs.ts'
+import { bytesOf, chunked } from './bytes.ts'
+
+/** Sources of the same bytes, and the moment when `chunks` of all of them together were taken. */
+function countdown(content: Uint8Array, chunkBytes: number, chunks: number) {
+  const { promise: passed, resolve } = Promise.withResolvers<void>()
+  let left = chunks
+  async function* source(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunked(content, chunkBytes)) {
+      if (left-- <= 0) resolve()
+      yield chunk
+    }
+  }
+  return { source, passed }
+}
+
+export function deleting(open: () => Promise<OpenBlobStore>): void {
+  describe('deletion', () => {
+    it('takes one file, and is content when there is none', async () => {
+      await using store = await open()
+      const id = newTaskId()
+      await store.blobs.put(variantKey(id, 'a', 'jpeg'), randomBytes(1))
+      await store.blobs.put(variantKey(id, 'b', 'jpeg'), randomBytes(1))
+      await store.blobs.delete(variantKey(id, 'a', 'jpeg'))
+      await store.blobs.delete(variantKey(id, 'a', 'jpeg'))
+      await store.blobs.delete(variantKey(newTaskId(), 'a', 'jpeg'))
+      expect(await store.blobs.get(variantKey(id, 'a', 'jpeg'))).toBeNull()
+      expect(await bytesOf(await store.blobs.get(variantKey(id, 'b', 'jpeg')))).toHaveLength(1)
+    })
+
+    it('takes a task whole, or its output, and no other task', async () => {
+      await using store = await open()
+      const [one, other] = [newTaskId(), newTaskId()]
+      for (const id of [one, other]) {
+        await store.blobs.put(originalKey(id, 'jpeg'), randomBytes(1))
+        await store.blobs.put(variantKey(id, 'a', 'jpeg'), randomBytes(1))
+        await store.blobs.put(variantKey(id, 'b', 'webp'), randomBytes(1))
+      }
+      await store.blobs.deleteOutput(one)
+      expect(await store.blobs.get(variantKey(one, 'b', 'webp'))).toBeNull()
+      expect(await bytesOf(await store.blobs.get(originalKey(one, 'jpeg')))).toHaveLength(1)
+      await store.blobs.deleteTask(one)
+      await store.blobs.deleteTask(one)
+      await store.blobs.deleteOutput(one)
+      expect(await store.blobs.get(originalKey(one, 'jpeg'))).toBeNull()
+      expect(await store.blobs.listTasks('', 10)).toEqual([other])
+      expect(await bytesOf(await store.blobs.get(variantKey(other, 'b', 'webp')))).toHaveLength(1)
+    })
+
+    it('during puts gives complete files or clean errors', async () => {
+      await using store = await open()
+      for (let round = 0; round < 60; round++) {
+        const id = newTaskId()
+        const content = randomBytes(1_000)
+        const keys = ['a', 'b', 'c'].map((name) => variantKey(id, name, 'jpeg'))
+        const { source, passed } = countdown(content, 100, round % 12)
+        const puts = Promise.allSettled(keys.map((key) => store.blobs.put(key, source())))
+        await passed
+        await store.blobs.deleteTask(id)
+        const errors = (await puts).flatMap((put) => (put.status === 'rejected' ? [put.reason] : []))
+        for (const error of errors) expect(error).toMatchObject({ code: 'unavailable' })
+        const there = await Promise.all(keys.map(async (key) => bytesOf(await store.blobs.get(key))))
+        for (const bytes of there.filter((bytes) => bytes !== null)) expect(bytes).toEqual(content)
+      }
+    })
+  })
+}
+
+export function listing(open: () => Promise<OpenBlobStore>): void {
+  it('lists tasks with files of either kind, once, in id order, page by page', async () => {
+    await using store = await open()
+    const ids = Array.from({ length: 25 }, (_, index) => newTaskId(1_700_000_000_000 + index * 1_000))
+    for (const [index, id] of ids.toReversed().entries()) {
+      if (index % 3 !== 0) await store.blobs.put(originalKey(id, 'jpeg'), randomBytes(1))
+      if (index % 3 !== 1) await store.blobs.put(variantKey(id, 'a', 'jpeg'), randomBytes(1))
+    }
+    expect(await store.blobs.listTasks('', 100)).toEqual(ids)
+    expect(await store.blobs.listTasks('', 4)).toEqual(ids.slice(0, 4))
+    expect(await store.blobs.listTasks(ids[3]!, 4)).toEqual(ids.slice(4, 8))
+    expect(await store.blobs.listTasks(ids[22]!, 4)).toEqual(ids.slice(23))
+    expect(await store.blobs.listTasks(ids[24]!, 4)).toEqual([])
+    expect(await store.blobs.listTasks('', 0)).toEqual([])
+  })
+
+  it('lists nothing of an empty store', async () => {
+    await using store = await open()
+    expect(await store.blobs.listTasks('', 10)).toEqual([])
+  })
+}
