@@ -1,0 +1,57 @@
+/** `task.settled`: tells a task's client how it ended, until it is told or given up. */
+import type { Bindings } from '#shared/bindings.ts'
+import { retryDelayMs } from '#shared/consumer.ts'
+import { Problem } from '#shared/errors.ts'
+import { createApp } from '#shared/http.ts'
+import { CALLBACK_GIVE_UP_MS, CHECK_MARGIN_MS } from '#shared/limits.ts'
+import { readEvent } from '#shared/message.ts'
+import { isTerminal, TASK_ID } from '#shared/task.ts'
+import config from './config.ts'
+import { deliver } from './deliver.ts'
+
+const { maxAttempts, backoff } = config.trigger
+
+type Outcome = 'delivered' | 'failed' | 'nothing pending'
+
+async function notify(env: Bindings, id: string, messageId: string): Promise<Outcome> {
+  const { tasks, invocation } = env
+  const task = await tasks.get(id)
+  const callback = task?.callback
+  if (!task || !isTerminal(task) || callback?.status !== 'pending') return 'nothing pending'
+  const answer = await deliver(env, task, callback.url, messageId)
+  const tried = { ...callback, attempts: callback.attempts + 1, lastStatus: answer.status }
+  if (answer.kind === 'delivered') {
+    await tasks.recordCallback(id, { ...tried, status: 'delivered' }, null)
+    invocation.measure('callbacks_total', 1, { outcome: 'delivered' })
+    return 'delivered'
+  }
+  const now = Date.now()
+  const timeIsUp = now >= Date.parse(task.completedAt ?? task.createdAt) + CALLBACK_GIVE_UP_MS
+  if (answer.kind === 'refused' || timeIsUp || tried.attempts >= maxAttempts) {
+    await tasks.recordCallback(id, { ...tried, status: 'failed' }, null)
+    invocation.measure('callbacks_total', 1, { outcome: 'failed' })
+    invocation.log.warn('callback given up', { reason: answer.reason, attempts: tried.attempts })
+    return 'failed'
+  }
+  // A receiver may ask for more time, never for less: it would use up its tries in a minute.
+  const longestMs = retryDelayMs(backoff, invocation.attempt, 1)
+  const asked = answer.afterMs > longestMs
+  const nextCheckAt = now + Math.max(longestMs, answer.afterMs) + CHECK_MARGIN_MS
+  await tasks.recordCallback(id, tried, nextCheckAt)
+  invocation.measure('callbacks_total', 1, { outcome: 'retried' })
+  throw new Problem('unavailable', `The callback was not taken: ${answer.reason}.`, {
+    headers: asked ? { 'Retry-After': String(Math.ceil(answer.afterMs / 1_000)) } : {},
+  })
+}
+
+const app = createApp()
+
+app.post('/', async (c) => {
+  const { id, type, subject } = await readEvent(c.req.raw)
+  if (type !== 'task.settled') throw new Problem('invalid-request', `Expected task.settled, got ${type}.`)
+  if (!TASK_ID.test(subject)) throw new Problem('invalid-request', `Expected a task id as subject, got ${subject}.`)
+  c.env.invocation.taskId(subject)
+  return c.json({ outcome: await notify(c.env, subject, id) })
+})
+
+export default app

@@ -1,0 +1,111 @@
+/** `task.created`: a task goes from its original to its end. */
+import type { Bindings, Settlement, SettleOptions } from '#shared/bindings.ts'
+import { BACKOFF_DEFAULT } from '#shared/consumer.ts'
+import { Problem } from '#shared/errors.ts'
+import { CALLBACK_TRY_MS, CHECK_MARGIN_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
+import { taskSettled } from '#shared/message.ts'
+import { isTerminal, type Source, type TaskError } from '#shared/task.ts'
+import { retryAfterMs } from '#shared/verdict.ts'
+import { PermanentFailure } from './failure.ts'
+import { advance, type Hold, HoldLost } from './hold.ts'
+import { fetchOriginal } from './source.ts'
+import { makeVariants } from './variants.ts'
+
+/** `lost`: the task is another delivery's, or gone; whoever is told so stops. */
+export type Outcome = 'completed' | 'failed' | 'lost' | 'over'
+
+function afterwards({ env, task }: Hold): SettleOptions {
+  const { settings, invocation } = env
+  const ttlMs = settings.taskTtlMs
+  if (task.callback?.status !== 'pending') return { ttlMs }
+  const nextCheckAt = Date.now() + CALLBACK_TRY_MS + CHECK_MARGIN_MS
+  return { ttlMs, message: taskSettled(task.id, invocation.traceparent), nextCheckAt }
+}
+
+/** Nobody else removes what this delivery wrote after the task was deleted. */
+async function leave({ env, task }: Hold): Promise<Outcome> {
+  if ((await env.tasks.get(task.id)) === null) await env.blobs.deleteTask(task.id)
+  return 'lost'
+}
+
+async function settle(hold: Hold, result: Settlement): Promise<Outcome> {
+  const { env, task, fence } = hold
+  if (!(await env.tasks.settle(task.id, fence, result, afterwards(hold)))) return await leave(hold)
+  const code = result.status === 'failed' ? result.error.code : ''
+  env.invocation.measure('tasks_total', 1, { outcome: result.status, code })
+  return result.status
+}
+
+async function discardOriginal({ env, task }: Hold, source: Source): Promise<void> {
+  if (task.options.original !== 'discard' || source.key === null) return
+  await env.blobs.delete(source.key)
+  await env.tasks.discardOriginal(task.id)
+}
+
+async function work(hold: Hold): Promise<Outcome> {
+  const { env, task } = hold
+  let { source } = task
+  if (source.key === null && source.url !== null) {
+    source = await fetchOriginal(env, task.id, source, source.url)
+    await advance(hold, { source })
+  }
+  const made = await makeVariants(hold, source)
+  const outcome = await settle(hold, { status: 'completed', ...made })
+  if (outcome === 'completed') await discardOriginal(hold, source)
+  return outcome
+}
+
+/** The longest that the queue may wait before it delivers again. */
+function longestDelayMs({ headers }: Problem, attempt: number): number {
+  const { initialMs, factor, maxMs } = BACKOFF_DEFAULT
+  const asked = retryAfterMs(headers['Retry-After'] ?? null) ?? 0
+  return Math.max(asked, Math.min(maxMs, initialMs * factor ** (attempt - 1)))
+}
+
+/** Notes why, so that it is told when no try is left, and hands the message back to the queue. */
+async function retryLater(hold: Hold, problem: Problem): Promise<never> {
+  const { tasks, invocation } = hold.env
+  const nextCheckAt = Date.now() + longestDelayMs(problem, invocation.attempt) + CHECK_MARGIN_MS
+  const lastError: TaskError = { code: problem.code, message: problem.message }
+  // The store may be what is away; then the check that claim set stands.
+  await tasks.advance(hold.task.id, hold.fence, { lastError, nextCheckAt }).catch(() => {})
+  if (problem.code === 'unavailable') throw problem
+  const { headers } = problem
+  throw new Problem('unavailable', problem.message, { headers, cause: problem })
+}
+
+const TRANSIENT: ReadonlySet<string> = new Set(['unavailable', 'source-unreachable', 'source-timeout'])
+
+/**
+ * Safe to be delivered any number of times, at once too: the newest delivery's writes win, and files are written once.
+ * @throws Problem `unavailable` where another try may help; anything that it does not know
+ */
+export async function finishTask(env: Bindings, id: string): Promise<Outcome> {
+  const { tasks, settings, invocation } = env
+  const { maxAttempts } = settings
+  const attempt = Math.min(invocation.attempt, maxAttempts)
+  const claimed = await tasks.claim(id, { attempt, nextCheckAt: invocation.deadline + CHECK_MARGIN_MS })
+  if (!claimed) return 'lost'
+  const hold: Hold = { env, ...claimed }
+  const { task } = hold
+  if (isTerminal(task)) {
+    // The delivery that settled it may have died before this.
+    if (task.status === 'completed') await discardOriginal(hold, task.source)
+    return 'over'
+  }
+  if (invocation.attempt > maxAttempts || task.deliveries > maxAttempts + INTERRUPTIONS_MAX) {
+    const message = `The image could not be processed in ${maxAttempts} attempts.`
+    return await settle(hold, { status: 'failed', error: task.lastError ?? { code: 'processing-failed', message } })
+  }
+  try {
+    return await work(hold)
+  } catch (error) {
+    if (error instanceof HoldLost) return await leave(hold)
+    if (error instanceof PermanentFailure) {
+      invocation.log.info('image refused', { code: error.code, err: error.cause })
+      return await settle(hold, { status: 'failed', error: { code: error.code, message: error.message } })
+    }
+    if (error instanceof Problem && TRANSIENT.has(error.code)) return await retryLater(hold, error)
+    throw error
+  }
+}
