@@ -17,11 +17,21 @@ const OUTAGES: ReadonlySet<number> = new Set([
   26, // NOTADB
 ])
 
+/** The low byte of an extended result code is the primary one. */
+function primaryCode(error: unknown): number | null {
+  if (!(error instanceof Error && 'errcode' in error && typeof error.errcode === 'number')) return null
+  return error.errcode & 0xff
+}
+
+export function isBusy(error: unknown): boolean {
+  return primaryCode(error) === 5
+}
+
 export function isOutage(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  if ('errcode' in error && typeof error.errcode === 'number') return OUTAGES.has(error.errcode & 0xff)
+  const code = primaryCode(error)
+  if (code !== null) return OUTAGES.has(code)
   // What node:sqlite throws once the file is closed.
-  return 'code' in error && error.code === 'ERR_INVALID_STATE'
+  return error instanceof Error && 'code' in error && error.code === 'ERR_INVALID_STATE'
 }
 
 /** The error to reject with: Problem `unavailable` for an outage of `what`, else the error itself. */

@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileSystemRefusal, versionRefusal } from './checks.ts'
-import { isOutage } from './errors.ts'
+import { isBusy } from './errors.ts'
 import { migrate } from './schema.ts'
 import { groupCommit } from './transaction.ts'
 
@@ -47,7 +47,7 @@ function useWal(db: DatabaseSync, deadline: number): void {
       db.exec('PRAGMA journal_mode = WAL')
       return
     } catch (error) {
-      if (!isOutage(error) || Date.now() > deadline) throw error
+      if (!isBusy(error) || Date.now() > deadline) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
     }
   }
@@ -55,9 +55,15 @@ function useWal(db: DatabaseSync, deadline: number): void {
 
 function connect(path: string, synchronous: 'FULL' | 'NORMAL'): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
-  useWal(db, Date.now() + BUSY_TIMEOUT_MS)
-  db.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA journal_size_limit = ${WAL_BYTES_KEPT}`)
-  return db
+  try {
+    useWal(db, Date.now() + BUSY_TIMEOUT_MS)
+    db.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA journal_size_limit = ${WAL_BYTES_KEPT}`)
+    migrate(db)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
 }
 
 /** Asked of SQLite itself: a Node may be linked to another one than it was built with. */
@@ -79,7 +85,6 @@ export function openSqlite(file: string): SqliteFile {
     versionRefusal(runningVersion()) ?? fileSystemRefusal(statfsSync(folder).type, folder, process.platform)
   if (refusal !== null) throw new Error(refusal)
   const durable = connect(path, 'FULL')
-  migrate(durable)
   const relaxed = connect(path, 'NORMAL')
   const group = groupCommit(durable)
   return {

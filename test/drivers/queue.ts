@@ -1,0 +1,328 @@
+/** What every queue must do, whatever it is made of. Each queue's own test opens it and hands it over. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { ConsumeOptions, Delivery, QueueDriver } from '#shared/consumer.ts'
+import type { Message } from '#shared/message.ts'
+import type { Verdict } from '#shared/verdict.ts'
+import { sampleMessage, sampleTask } from './samples.ts'
+
+export interface OpenedQueue {
+  /** Learns of messages of its own process by being told, not by polling. */
+  queue: QueueDriver
+  /** The same queues as another process has them. */
+  second: QueueDriver
+  close(): Promise<void>
+}
+
+export const ACK: Verdict = { kind: 'ack' }
+export const DEAD: Verdict = { kind: 'dead', reason: 'status 422', status: 422 }
+
+export function retry(overrides: { afterMs?: number; counted?: boolean } = {}): Verdict {
+  return { kind: 'retry', reason: 'status 503', status: 503, afterMs: null, counted: true, fault: false, ...overrides }
+}
+
+export const QUICK = { initialMs: 1, factor: 1, maxMs: 1 }
+/** Longer than any test may take. */
+export const NEVER = { initialMs: 3_600_000, factor: 1, maxMs: 3_600_000 }
+const OPTIONS: ConsumeOptions = { concurrency: 1, maxAttempts: 3, backoff: QUICK }
+
+export const newMessage = (): Message => sampleMessage(sampleTask())
+const QUEUE = newMessage().queue
+
+/** A handler that is driven by the test: it hands deliveries out, and each waits for its verdict. */
+export function handler() {
+  const deliveries: Delivery[] = []
+  const waiting: { delivery: Delivery; end: (verdict: Verdict | Promise<Verdict>) => void }[] = []
+  const takers: (() => void)[] = []
+  return {
+    deliveries,
+    handle: (delivery: Delivery): Promise<Verdict> =>
+      new Promise((end) => {
+        deliveries.push(delivery)
+        waiting.push({ delivery, end })
+        takers.shift()?.()
+      }),
+    /** The next delivery that no one has seen, as soon as there is one. */
+    next: async () => {
+      if (waiting.length === 0) await new Promise<void>((resolve) => takers.push(resolve))
+      return waiting.shift()!
+    },
+  }
+}
+
+export function describeQueue(name: string, open: () => Promise<OpenedQueue>): void {
+  describe(`queue: ${name}`, () => {
+    let opened: OpenedQueue
+    let queue: QueueDriver
+    beforeEach(async () => {
+      opened = await open()
+      queue = opened.queue
+    })
+    afterEach(() => opened.close())
+
+    const consume = (options: Partial<ConsumeOptions> = {}, driver = queue) => {
+      const handled = handler()
+      return { ...handled, consumer: driver.consume(QUEUE, { ...OPTIONS, ...options }, handled.handle) }
+    }
+    /** Resolves when the stats are as told: what follows a verdict is not awaited by any handler. */
+    const settled = async (stats: Partial<Awaited<ReturnType<QueueDriver['stats']>>>): Promise<void> => {
+      await expect.poll(() => queue.stats(QUEUE), { interval: 2, timeout: 10_000 }).toMatchObject(stats)
+    }
+
+    test('a message comes as it was sent, as attempt 1, and once it is acked no more', async () => {
+      const { next, deliveries } = consume()
+      const message = { ...newMessage(), data: { a: ['ü', 1, null] }, traceparent: 't' }
+      await queue.send(message)
+      const { delivery, end } = await next()
+      expect(delivery).toEqual({ message, attempt: 1 })
+      end(ACK)
+      await settled({ waiting: 0, active: 0, delayed: 0, dead: 0 })
+      expect(deliveries).toHaveLength(1)
+    })
+
+    test('messages that were sent before anyone listened come in their order', async () => {
+      const messages = [newMessage(), newMessage(), newMessage()]
+      for (const message of messages) await queue.send(message)
+      const { next } = consume()
+      for (const message of messages) {
+        const { delivery, end } = await next()
+        expect(delivery.message.id).toBe(message.id)
+        end(ACK)
+      }
+    })
+
+    test('a message goes to its own queue only', async () => {
+      const { next } = consume()
+      await queue.send({ ...newMessage(), queue: 'another-queue' })
+      const message = newMessage()
+      await queue.send(message)
+      const { delivery, end } = await next()
+      expect(delivery.message).toEqual(message)
+      end(ACK)
+      expect(await queue.stats('another-queue')).toMatchObject({ waiting: 1 })
+    })
+
+    test('an id that waits or runs is not added again; one that is over is', async () => {
+      const message = newMessage()
+      await queue.send(message)
+      await opened.second.send(message)
+      expect(await queue.stats(QUEUE)).toMatchObject({ waiting: 1 })
+      const { next, deliveries } = consume()
+      const first = await next()
+      await queue.send(message)
+      first.end(ACK)
+      await settled({ waiting: 0, active: 0 })
+      expect(deliveries).toHaveLength(1)
+      await queue.send(message)
+      ;(await next()).end(ACK)
+    })
+
+    test('never more at once than concurrency, and as many where there are', async () => {
+      const { next, deliveries } = consume({ concurrency: 3 })
+      for (let i = 0; i < 7; i++) await queue.send(newMessage())
+      const running = [await next(), await next(), await next()]
+      expect(await queue.stats(QUEUE)).toMatchObject({ active: 3, waiting: 4 })
+      expect(deliveries).toHaveLength(3)
+      running[1]!.end(ACK)
+      await next()
+      expect(await queue.stats(QUEUE)).toMatchObject({ active: 3, waiting: 3 })
+      expect(deliveries).toHaveLength(4)
+    })
+
+    test('two consumers share a queue, and no message comes to both', async () => {
+      const ids: string[] = []
+      const handle = async ({ message }: Delivery): Promise<Verdict> => {
+        ids.push(message.id)
+        return ACK
+      }
+      queue.consume(QUEUE, { ...OPTIONS, concurrency: 2 }, handle)
+      opened.second.consume(QUEUE, { ...OPTIONS, concurrency: 2 }, handle)
+      const messages = Array.from({ length: 40 }, newMessage)
+      await Promise.all(messages.map((message, i) => (i % 2 ? queue : opened.second).send(message)))
+      await settled({ waiting: 0, active: 0 })
+      expect(ids.toSorted()).toEqual(messages.map(({ id }) => id).toSorted())
+    })
+
+    test('a message of another process is found', async () => {
+      const { next } = consume()
+      await settled({ waiting: 0 })
+      const message = newMessage()
+      await opened.second.send(message)
+      const { delivery, end } = await next()
+      expect(delivery.message).toEqual(message)
+      end(ACK)
+    })
+
+    describe('retry', () => {
+      test('counts, and comes again after its backoff', async () => {
+        const { next } = consume({ backoff: { initialMs: 60, factor: 1, maxMs: 60 } })
+        await queue.send(newMessage())
+        const before = Date.now()
+        const first = await next()
+        first.end(retry())
+        const second = await next()
+        expect(second.delivery).toEqual({ ...first.delivery, attempt: 2 })
+        // Between half and all of the step.
+        expect(Date.now() - before).toBeGreaterThanOrEqual(30)
+        second.end(ACK)
+      })
+
+      test('afterMs stands in for the backoff', async () => {
+        const { next } = consume({ backoff: NEVER })
+        await queue.send(newMessage())
+        const before = Date.now()
+        ;(await next()).end(retry({ afterMs: 50 }))
+        const { delivery, end } = await next()
+        expect(delivery.attempt).toBe(2)
+        expect(Date.now() - before).toBeGreaterThanOrEqual(50)
+        end(ACK)
+      })
+
+      test('one that waits for its time holds up no other', async () => {
+        const { next } = consume({ backoff: NEVER })
+        await queue.send(newMessage())
+        ;(await next()).end(retry())
+        await settled({ delayed: 1 })
+        const message = newMessage()
+        await queue.send(message)
+        const { delivery, end } = await next()
+        expect(delivery.message.id).toBe(message.id)
+        end(ACK)
+        await settled({ delayed: 1, waiting: 0, active: 0 })
+      })
+
+      test('uncounted, the attempt stays, however often', async () => {
+        const { next } = consume({ maxAttempts: 1, backoff: NEVER })
+        await queue.send(newMessage())
+        for (let i = 0; i < 4; i++) {
+          const { delivery, end } = await next()
+          expect(delivery.attempt).toBe(1)
+          end(retry({ counted: false, afterMs: 0 }))
+        }
+        ;(await next()).end(ACK)
+      })
+
+      test('a handler that throws has failed once', async () => {
+        const { next } = consume()
+        await queue.send(newMessage())
+        ;(await next()).end(Promise.reject(new Error('boom')))
+        const { delivery, end } = await next()
+        expect(delivery.attempt).toBe(2)
+        end(ACK)
+      })
+    })
+
+    describe('dead letters', () => {
+      test('after maxAttempts failures it comes once more, at once; failing again it is dead', async () => {
+        // With this backoff only the settling delivery can come within the test.
+        const { next } = consume({ maxAttempts: 1, backoff: NEVER })
+        const message = newMessage()
+        await queue.send(message)
+        ;(await next()).end(retry())
+        const { delivery, end } = await next()
+        expect(delivery.attempt).toBe(2)
+        end(retry({ afterMs: 3_600_000 }))
+        await settled({ dead: 1, waiting: 0, active: 0, delayed: 0 })
+        const [letter] = await queue.deadLetters(QUEUE, 10)
+        const { diedAt, ...rest } = letter!
+        expect(rest).toEqual({ message, reason: 'status 503', attempts: 2, lastStatus: 503 })
+        expect(new Date(diedAt).toISOString()).toBe(diedAt)
+      })
+
+      test('acked on the settling delivery, it is not dead', async () => {
+        const { next, deliveries } = consume({ maxAttempts: 2 })
+        await queue.send(newMessage())
+        for (const verdict of [retry(), retry(), ACK]) (await next()).end(verdict)
+        await settled({ waiting: 0, active: 0, delayed: 0, dead: 0 })
+        expect(deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3])
+      })
+
+      test('a dead verdict needs no second try, and its id may be sent again', async () => {
+        const { next } = consume()
+        const message = newMessage()
+        await queue.send(message)
+        ;(await next()).end(DEAD)
+        await settled({ dead: 1, waiting: 0, active: 0 })
+        expect(await opened.second.deadLetters(QUEUE, 10)).toMatchObject([
+          { message, reason: 'status 422', attempts: 1, lastStatus: 422 },
+        ])
+        await queue.send(message)
+        ;(await next()).end(ACK)
+        expect(await queue.deadLetters(QUEUE, 10)).toHaveLength(1)
+      })
+
+      test('of many, the newest up to limit', async () => {
+        const { next } = consume()
+        const messages = [newMessage(), newMessage(), newMessage()]
+        for (const message of messages) {
+          await queue.send(message)
+          ;(await next()).end(DEAD)
+        }
+        await settled({ dead: 3 })
+        const letters = await queue.deadLetters(QUEUE, 2)
+        expect(letters.map(({ message }) => message.id)).toEqual([messages[2]!.id, messages[1]!.id])
+      })
+    })
+
+    test('remove takes a waiting message out and leaves a running one to end', async () => {
+      const running = newMessage()
+      const waiting = newMessage()
+      const { next, deliveries } = consume({ backoff: NEVER })
+      await queue.send(running)
+      const { end } = await next()
+      await queue.send(waiting)
+      await queue.remove(QUEUE, running.id)
+      await opened.second.remove(QUEUE, waiting.id)
+      await queue.remove(QUEUE, 'unknown.id')
+      expect(await queue.stats(QUEUE)).toMatchObject({ active: 1, waiting: 0 })
+      end(retry())
+      await settled({ active: 0, delayed: 1 })
+      await queue.remove(QUEUE, running.id)
+      await settled({ delayed: 0 })
+      expect(deliveries).toHaveLength(1)
+    })
+
+    test('a paused consumer takes no more; idle resolves when what runs has ended', async () => {
+      const { next, deliveries, consumer } = consume({ concurrency: 2 })
+      await consumer.idle()
+      await queue.send(newMessage())
+      const { end } = await next()
+      consumer.pause()
+      await queue.send(newMessage())
+      let idle = false
+      const idled = consumer.idle().then(() => (idle = true))
+      expect(await queue.stats(QUEUE)).toMatchObject({ active: 1, waiting: 1 })
+      expect(idle).toBe(false)
+      end(ACK)
+      await idled
+      expect(await queue.stats(QUEUE)).toMatchObject({ active: 0, waiting: 1 })
+      expect(deliveries).toHaveLength(1)
+    })
+
+    test('close gives back what runs, uncounted, and a later verdict of it is ignored', async () => {
+      const message = newMessage()
+      const first = consume()
+      await queue.send(message)
+      const lost = await first.next()
+      await first.consumer.close()
+      await first.consumer.idle()
+      const second = consume({}, opened.second)
+      const { delivery, end } = await second.next()
+      expect(delivery).toEqual({ message, attempt: 1 })
+      lost.end(ACK)
+      end(retry())
+      const again = await second.next()
+      expect(again.delivery.attempt).toBe(2)
+      again.end(ACK)
+      await settled({ waiting: 0, active: 0, delayed: 0 })
+    })
+
+    test('stats: what is ready, what runs, what comes later, and how old the oldest is', async () => {
+      expect(await queue.stats(QUEUE)).toEqual({ waiting: 0, active: 0, delayed: 0, dead: 0, oldestMs: 0 })
+      await queue.send(newMessage())
+      await expect.poll(async () => (await queue.stats(QUEUE)).oldestMs, { interval: 2 }).toBeGreaterThan(0)
+      const { next } = consume({ backoff: NEVER })
+      ;(await next()).end(retry())
+      await settled({ waiting: 0, active: 0, delayed: 1, oldestMs: 0 })
+    })
+  })
+}
