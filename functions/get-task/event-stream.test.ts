@@ -86,21 +86,6 @@ test('streams each state until the task has ended, then ends', async () => {
   expect(JSON.parse(last!.data!)).toMatchObject({ status: 'completed', progress: 1 })
 })
 
-test.for([
-  ['text/event-stream', true],
-  ['application/json, text/event-stream;q=0.5', false],
-  ['application/json;q=0.5, TEXT/event-stream', true],
-  ['text/event-stream;q=0', false],
-  ['*/*', false],
-  ['text/*', false],
-] as const)('Accept: %s streams: %s', async ([Accept, streams]) => {
-  await using env = await testBindings()
-  const { id } = await completedTask(env)
-  const response = await stream(env, id, { Accept })
-  expect(response.headers.get('content-type')).toBe(streams ? 'text/event-stream' : 'application/json')
-  await response.body?.cancel()
-})
-
 test('a task that has ended is sent once, and 204 stops who has it', async () => {
   await using env = await testBindings()
   const task = await completedTask(env)

@@ -192,3 +192,18 @@ test('503 when the store is away, told by the store', async () => {
   expect(response.status).toBe(503)
   expect(response.headers.get('retry-after')).toBe('2')
 })
+
+test.for([
+  ['text/event-stream', true],
+  ['application/json, text/event-stream;q=0.5', false],
+  ['application/json;q=0.5, TEXT/event-stream', true],
+  ['text/event-stream;q=0', false],
+  ['*/*', false],
+  ['text/*', false],
+] as const)('Accept: %s streams: %s', async ([Accept, streams]) => {
+  await using env = await testBindings()
+  const { id } = await completedTask(env)
+  const response = await get(env, id, { Accept })
+  expect(response.headers.get('content-type')).toBe(streams ? 'text/event-stream' : 'application/json')
+  await response.body?.cancel()
+})
