@@ -8,13 +8,8 @@ import app from './index.ts'
 
 type Env = Bindings
 
-const ask = async (
-  env: Env,
-  id: string,
-  tail = 'variants/800x800',
-  headers: Record<string, string> = {},
-  method = 'GET',
-) => await app.request(`/tasks/${id}/${tail}`, { headers }, env)
+const ask = async (env: Env, id: string, tail = 'variants/800x800', headers: Record<string, string> = {}) =>
+  await app.request(`/tasks/${id}/${tail}`, { headers }, env)
 
 test.for([
   [newTaskId(), 'variants/800x800'],

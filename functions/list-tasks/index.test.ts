@@ -1,0 +1,171 @@
+import { expect, test } from 'vitest'
+import type { TaskQuery } from '#shared/bindings.ts'
+import { taskCreated } from '#shared/message.ts'
+import { newTaskId, type Task } from '#shared/task.ts'
+import type { TaskRepresentation } from '#shared/representation.ts'
+import { testBindings, testSettings, type TestBindings } from '../../test/bindings.ts'
+import { completedTask, fail, testTask } from '../../test/tasks.ts'
+import app from './index.ts'
+
+interface Page {
+  items: TaskRepresentation[]
+  nextCursor: string | null
+}
+
+const ask = async (env: TestBindings, query = '') => await app.request(`/tasks${query}`, {}, env)
+
+async function page(env: TestBindings, query = ''): Promise<Page & { link: string | null; ids: string[] }> {
+  const response = await ask(env, query)
+  expect(response.status).toBe(200)
+  const { items, nextCursor } = (await response.json()) as Page
+  return { items, nextCursor, link: response.headers.get('link'), ids: items.map(({ id }) => id) }
+}
+
+/** Tasks made a millisecond apart, newest first. */
+async function several(env: TestBindings, count: number, overrides: Partial<Task> = {}): Promise<string[]> {
+  const ids = Array.from({ length: count }, (_, at) => newTaskId(1_790_000_000_000 + at))
+  for (const id of ids) await env.tasks.create(testTask({ id, ...overrides }), taskCreated(id))
+  return ids.toReversed()
+}
+
+test('newest first, with links, and no next page where there is none', async () => {
+  await using env = await testBindings()
+  expect(await page(env)).toMatchObject({ items: [], nextCursor: null, link: null })
+  const task = await completedTask(env)
+  const older = await several(env, 2)
+  const { ids, items, nextCursor, link } = await page(env)
+  expect(ids).toEqual([task.id, ...older])
+  expect(items[0]!.variants[0]!.href).toBe(`/tasks/${task.id}/variants/800x800`)
+  expect([nextCursor, link]).toEqual([null, null])
+  const response = await ask(env)
+  expect(response.headers.get('content-type')).toBe('application/json')
+  expect(response.headers.get('cache-control')).toBe('private, no-cache')
+})
+
+test('the pages together are all tasks, each once, whatever comes in meanwhile', async () => {
+  await using env = await testBindings()
+  const ids = await several(env, 45)
+  const first = await page(env)
+  expect(first.ids).toHaveLength(20)
+  await completedTask(env)
+  const second = await page(env, `?cursor=${first.nextCursor}`)
+  const third = await page(env, `?cursor=${second.nextCursor}`)
+  expect([...first.ids, ...second.ids, ...third.ids]).toEqual(ids)
+  expect(third.nextCursor).toBeNull()
+})
+
+test('a page that the tasks just fill has no next one', async () => {
+  await using env = await testBindings()
+  const ids = await several(env, 3)
+  expect(await page(env, '?limit=3')).toMatchObject({ ids, nextCursor: null })
+  expect((await page(env, '?limit=2')).nextCursor).not.toBeNull()
+})
+
+test('limit is 1 to 100; the store is asked for one more', async () => {
+  await using env = await testBindings()
+  const asked: TaskQuery[] = []
+  const list = async (query: TaskQuery): Promise<Task[]> => {
+    asked.push(query)
+    return []
+  }
+  const watched = { ...env, tasks: { ...env.tasks, list } }
+  for (const query of ['', '?limit=1', '?limit=100']) await page(watched, query)
+  expect(asked.map(({ limit }) => limit)).toEqual([21, 2, 101])
+  for (const limit of ['0', '101', '-1', '', 'x', '1.5', '1&limit=2']) {
+    const response = await ask(watched, `?limit=${limit}`)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ code: 'invalid-request', errors: [{ pointer: '/limit' }] })
+  }
+})
+
+test('filters by status, code and every pair of metadata', async () => {
+  await using env = await testBindings()
+  const [failed] = await several(env, 1, { metadata: { album: 'summer', 'a b&c': 'ü=1' } })
+  const [other] = await several(env, 1, { metadata: { album: 'summer' } })
+  await fail(env, failed!, { code: 'image-corrupt', message: '' })
+  for (const [query, ids] of [
+    ['?status=failed', [failed]],
+    ['?status=pending', [other]],
+    ['?status=completed', []],
+    ['?code=image-corrupt', [failed]],
+    ['?code=source-timeout', []],
+    ['?metadata.album=summer&status=pending', [other]],
+    ['?metadata.album=summer&metadata.a+b%26c=%C3%BC%3D1', [failed]],
+    ['?metadata.album=winter', []],
+    ['?metadata.__proto__=x', []],
+  ] as const) {
+    expect((await page(env, query)).ids).toEqual(ids)
+  }
+})
+
+test('the link to the next page keeps all filters', async () => {
+  await using env = await testBindings({ settings: testSettings({ publicUrl: 'https://img.example' }) })
+  const metadata = { album: 'a>b "c"', 'k&': 'ü' }
+  const ids = await several(env, 3, { metadata })
+  const query = new URLSearchParams({ status: 'pending', 'metadata.k&': 'ü', 'metadata.album': 'a>b "c"', limit: '2' })
+  const { link, nextCursor } = await page(env, `?${query.toString()}`)
+  const [, target] = /^<([^<>\s"]+)>; rel="next"$/.exec(link!)!
+  const next = new URL(target!)
+  expect(next.origin).toBe('https://img.example')
+  expect(Object.fromEntries(next.searchParams)).toEqual({ ...Object.fromEntries(query), cursor: nextCursor })
+  expect((await page(env, next.search)).ids).toEqual([ids[2]])
+})
+
+test('the order of the filters does not matter to a cursor; another page size is allowed', async () => {
+  await using env = await testBindings()
+  const ids = await several(env, 3, { metadata: { a: '1', b: '2' } })
+  const { nextCursor } = await page(env, '?metadata.a=1&metadata.b=2&limit=1')
+  expect((await page(env, `?metadata.b=2&metadata.a=1&limit=50&cursor=${nextCursor}`)).ids).toEqual(ids.slice(1))
+})
+
+const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+test.for([
+  '',
+  'x',
+  '%00',
+  encoded(null),
+  encoded({}),
+  encoded([]),
+  encoded({ before: newTaskId() }),
+  encoded({ before: 'x', filters: 'x' }),
+  encoded({ before: newTaskId(), filters: 'x' }),
+])('400 for a cursor that is none: %s', async (cursor) => {
+  await using env = await testBindings()
+  const response = await ask(env, `?cursor=${cursor}`)
+  expect(response.status).toBe(400)
+  expect(await response.json()).toMatchObject({ code: 'invalid-cursor' })
+})
+
+test('400 for a cursor of other filters', async () => {
+  await using env = await testBindings()
+  await several(env, 3, { metadata: { a: '1' } })
+  const { nextCursor } = await page(env, '?limit=1&metadata.a=1')
+  for (const filters of ['', '&metadata.a=2', '&metadata.a=1&status=pending', '&metadata.a=1&code=image-corrupt']) {
+    const response = await ask(env, `?cursor=${nextCursor}${filters}`)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ code: 'invalid-cursor' })
+  }
+})
+
+test.for([
+  ['?colour=red', '/colour'],
+  ['?metadata=x', '/metadata'],
+  ['?metadata.=x', '/metadata.'],
+  ['?metadata.a=1&metadata.a=2', '/metadata.a'],
+  ['?status=done', '/status'],
+  ['?status=failed&status=pending', '/status'],
+  ['?code=none', '/code'],
+  ['?Status=failed', '/Status'],
+])('400 that names the parameter: %s', async ([query, pointer]) => {
+  await using env = await testBindings()
+  const response = await ask(env, query)
+  expect(response.status).toBe(400)
+  expect(await response.json()).toMatchObject({ code: 'invalid-request', errors: [{ pointer }] })
+})
+
+test('all unknown parameters are named at once', async () => {
+  await using env = await testBindings()
+  const { errors } = (await (await ask(env, '?a=1&limit=5&b=2')).json()) as { errors: { pointer: string }[] }
+  expect(errors.map(({ pointer }) => pointer)).toEqual(['/a', '/b'])
+})
