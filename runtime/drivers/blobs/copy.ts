@@ -1,7 +1,7 @@
 /** A second name, or where that cannot be, a second file. */
 import { constants, copyFile, link, open, stat } from 'node:fs/promises'
 import { codeOf, reach, reachOrNull } from './faults.ts'
-import { inFolder, syncFolder } from './folder.ts'
+import { inFolder, syncNames } from './folder.ts'
 import { linkIsUnsupported, publish, throughTemp } from './write.ts'
 
 /** False when there is nothing at `from`. A `to` that exists stays: a key's bytes never change. */
@@ -15,7 +15,7 @@ export async function copyBlob(from: string, to: string): Promise<boolean> {
         if (linkIsUnsupported(error)) await copyBytes(from, temp, to)
         else if (codeOf(error) !== 'EEXIST') throw error
       }
-      await syncFolder(folder)
+      await syncNames(folder)
     })
     return true
   } catch (error) {

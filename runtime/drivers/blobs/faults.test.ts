@@ -81,9 +81,7 @@ describe('durability', () => {
     await blobs.put(originalKey(newTaskId(), 'jpeg'), Buffer.from('bytes'))
     expect(disk.calls).toEqual([
       'mkdir folder',
-      // The task's folder is new, and so are input/ and what is above it.
-      'open input',
-      'sync input',
+      // The very first put: input/ is new as well.
       `open ${basename(folder)}`,
       `sync ${basename(folder)}`,
       'open temp',
@@ -92,8 +90,11 @@ describe('durability', () => {
       'link temp',
       'unlink temp',
       'open folder',
-      'sync folder',
+      'open input',
+      expect.stringMatching(/^sync (folder|input)$/),
+      expect.stringMatching(/^sync (folder|input)$/),
     ])
+    expect(disk.calls).toEqual(expect.arrayContaining(['sync folder', 'sync input']))
   })
 
   it('syncs the folder also for a put that found the file there', async () => {
@@ -101,7 +102,7 @@ describe('durability', () => {
     await blobs.put(key, Buffer.from('bytes'))
     disk.calls = []
     expect(await blobs.put(key, Buffer.from('others'))).toMatchObject({ created: false, bytes: 5 })
-    expect(disk.calls).toContain('sync folder')
+    expect(disk.calls).toEqual(expect.arrayContaining(['sync folder', 'sync input']))
   })
 
   it('syncs the folder of a copy', async () => {
@@ -109,7 +110,7 @@ describe('durability', () => {
     await blobs.put(from, Buffer.from('bytes'))
     disk.calls = []
     await blobs.copy(from, to)
-    expect(disk.calls.slice(-2)).toEqual(['open folder', 'sync folder'])
+    expect(disk.calls.slice(-2).sort()).toEqual(['sync folder', 'sync input'])
   })
 })
 

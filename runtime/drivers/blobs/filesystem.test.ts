@@ -107,7 +107,7 @@ describe('after an aborted or failed put', () => {
   it('another put into the same folder goes on', async () => {
     const id = newTaskId()
     const names = Array.from({ length: 20 }, (_, index) => `v${index}`)
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < 30; round++) {
       const results = await Promise.allSettled(
         names.map((name, index) => {
           const signal = index % 2 === 0 ? AbortSignal.abort(new Error('gone')) : undefined

@@ -4,13 +4,12 @@ import { dirname } from 'node:path'
 import { codeOf, isMissing, reach } from './faults.ts'
 
 /** Times that a folder which another request removes under our hands is made again. */
-const FOLDER_TRIES = 5
+const FOLDER_TRIES = 10
 
 /** Some file systems keep no journal for folders and refuse to sync one. */
 const NO_FOLDER_SYNC: ReadonlySet<string> = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP'])
 
-/** A name is durable only when its folder is. */
-export async function syncFolder(path: string): Promise<void> {
+async function syncFolder(path: string): Promise<void> {
   const handle = await reach(open(path, 'r'))
   try {
     await reach(handle.sync())
@@ -22,14 +21,22 @@ export async function syncFolder(path: string): Promise<void> {
 }
 
 /**
+ * Makes the names in a task's folder durable, and the folder's own: whoever made it may not have come that far. Both at
+ * once, since a journal writes both in one go.
+ */
+export async function syncNames(folder: string): Promise<void> {
+  await Promise.all([syncFolder(folder), syncFolder(dirname(folder))])
+}
+
+/**
  * Runs `action` in a folder that exists. Between making it and using it another request may remove it (an aborted put
- * tidies up, a task is deleted): then it is made again. New folders are synced into their parents.
+ * tidies up, a task is deleted), and even making it may fail for that: then it is made again.
  */
 export async function inFolder<T>(folder: string, action: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
-    const created = await reach(mkdir(folder, { recursive: true }))
     try {
-      if (created !== undefined) await syncParents(folder, created)
+      const created = await reach(mkdir(folder, { recursive: true }))
+      if (created !== undefined && created !== folder) await syncAbove(dirname(folder), created)
       return await action()
     } catch (error) {
       if (!isMissing(error) || tries === FOLDER_TRIES) throw error
@@ -37,12 +44,10 @@ export async function inFolder<T>(folder: string, action: () => Promise<T>): Pro
   }
 }
 
-async function syncParents(folder: string, firstCreated: string): Promise<void> {
+/** The very first put makes the storage folders too; their names are as new as the task's. */
+async function syncAbove(root: string, firstCreated: string): Promise<void> {
   const last = dirname(firstCreated)
-  for (let parent = dirname(folder); ; parent = dirname(parent)) {
-    await syncFolder(parent)
-    if (parent === last || parent === dirname(parent)) return
-  }
+  for (let path = root; path !== last && path !== dirname(path); path = dirname(path)) await syncFolder(dirname(path))
 }
 
 /** Removes a folder if it is empty. Tidying only: whatever goes wrong here is not worth an error of its own. */

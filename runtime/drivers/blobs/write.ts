@@ -6,7 +6,7 @@ import type { ByteSource } from '#shared/bindings.ts'
 import { unavailable } from '#shared/errors.ts'
 import { KIB } from '#shared/limits.ts'
 import { codeOf, isMissing, reach, reachOrNull } from './faults.ts'
-import { inFolder, removeIfEmpty, syncFolder } from './folder.ts'
+import { inFolder, removeIfEmpty, syncNames } from './folder.ts'
 import { describeFile } from './read.ts'
 import { chunksOf } from './source.ts'
 
@@ -75,8 +75,8 @@ function wentAway(error: unknown, folder: string): boolean {
 
 /** Writes all of `source` under `path`, durably, unless the path is taken: then describes the file that is there. */
 export async function writeFile(path: string, source: ByteSource, signal: AbortSignal | undefined): Promise<Written> {
+  signal?.throwIfAborted()
   return await throughTemp(path, async (temp, folder) => {
-    signal?.throwIfAborted()
     const handle = await inFolder(folder, () => reach(open(temp, 'wx')))
     let own: Omit<Written, 'created'>
     try {
@@ -88,7 +88,7 @@ export async function writeFile(path: string, source: ByteSource, signal: AbortS
     signal?.throwIfAborted()
     const created = await publish(temp, path)
     // Also when another put was first: it may not have come to this line, and we are about to vouch for its file.
-    await syncFolder(folder)
+    await syncNames(folder)
     return created ? { ...own, created } : { ...(await describeFile(path)), created }
   })
 }
