@@ -1,18 +1,30 @@
 /** Where a function's app runs: in this process, or in containers. invoke knows only this. */
+import type { Bindings } from '#shared/bindings.ts'
 import type { App } from '#shared/http.ts'
-import type { InvocationBindings } from './guard.ts'
-import { describeApp, type Description } from './describe.ts'
+import { describeApp, type Description } from './console/describe.ts'
 
 export interface FunctionHost {
   /** Imports the app and checks it; rejects with the reason why it cannot be served. */
   load(): Promise<void>
   /** Rejects with FunctionDied when the function's process ends first. */
-  fetch(request: Request, env: InvocationBindings): Promise<Response>
+  fetch(request: Request, env: Bindings): Promise<Response>
   /** The app's part of the OpenAPI document. */
   describe(): Promise<Description>
   /** Runs what comes next on the code as it is now. A host that cannot do that has no reload. */
   reload?(): Promise<void>
   close(): Promise<void>
+}
+
+/** A function's default export, or an error that says what was expected. `queue` and `timer` functions need `POST /`. */
+export function checkApp(app: unknown, trigger: 'http' | 'queue' | 'timer'): App {
+  if (typeof (app as Partial<App> | undefined)?.fetch !== 'function' || !Array.isArray((app as App).routes)) {
+    throw new Error('index.ts must export a Hono app as its default: `export default createApp()…`')
+  }
+  const checked = app as App
+  if (trigger !== 'http' && !checked.routes.some(({ method, path }) => method === 'POST' && path === '/')) {
+    throw new Error(`index.ts of a ${trigger} function must answer POST /`)
+  }
+  return checked
 }
 
 interface InlineModule {

@@ -10,14 +10,14 @@ import { childTraceparent, randomHex, traceIdOf } from './trace.ts'
 export interface InvocationContext {
   caller: Caller
   /** Default 1. */
-  attempt?: number
+  attempt?: number | undefined
   /** The invocation's own; a new trace where it is left out. */
-  traceparent?: string
+  traceparent?: string | undefined
   taskId?: string | undefined
   /** Bytes received so far on the request's connection: while they grow, the deadline moves on. */
-  bytesRead?: () => number
+  bytesRead?: (() => number) | undefined
   /** False while the request's body is still arriving. */
-  bodyComplete?: () => boolean
+  bodyComplete?: (() => boolean) | undefined
 }
 
 /** The reason of an aborted signal, and how a host tells a deadline from a client that went away. */
@@ -32,12 +32,12 @@ export class FunctionDied extends Error {
 
 export class RunningInvocation implements Invocation, Gate {
   readonly id = randomHex(8)
+  readonly startedAt = performance.now()
   readonly function: string
   readonly attempt: number
   readonly traceparent: string
   readonly caller: Caller
-  readonly startedAt = performance.now()
-  deadline: number
+  deadline = 0
   closed = false
   readonly #request: Request
   readonly #context: InvocationContext
@@ -53,7 +53,6 @@ export class RunningInvocation implements Invocation, Gate {
     this.attempt = context.attempt ?? 1
     this.traceparent = context.traceparent ?? childTraceparent(null)
     this.caller = context.caller
-    this.deadline = 0
     this.#request = request
     this.#context = context
     this.#taskId = context.taskId
@@ -63,14 +62,12 @@ export class RunningInvocation implements Invocation, Gate {
 
   // Made when it is first asked for: most requests are answered before anyone looks at their signal.
   get signal(): AbortSignal {
-    if (!this.#controller) {
-      const controller = new AbortController()
-      this.#controller = controller
-      const gone = this.#request.signal
-      if (gone.aborted) controller.abort(gone.reason)
-      else gone.addEventListener('abort', () => controller.abort(gone.reason), { once: true })
-    }
-    return this.#controller.signal
+    if (this.#controller) return this.#controller.signal
+    const controller = (this.#controller = new AbortController())
+    const gone = this.#request.signal
+    if (gone.aborted) controller.abort(gone.reason)
+    else gone.addEventListener('abort', () => controller.abort(gone.reason), { once: true })
+    return controller.signal
   }
 
   get log(): Logger {
@@ -78,14 +75,8 @@ export class RunningInvocation implements Invocation, Gate {
   }
 
   fields(): Record<string, unknown> {
-    const task = this.#taskId === undefined ? {} : { task: this.#taskId }
-    return {
-      function: this.function,
-      invocation: this.id,
-      trace: traceIdOf(this.traceparent),
-      ...task,
-      attempt: this.attempt,
-    }
+    const { function: name, id: invocation, attempt } = this
+    return { function: name, invocation, trace: traceIdOf(this.traceparent), task: this.#taskId, attempt }
   }
 
   taskId(id: string): void {
@@ -96,22 +87,27 @@ export class RunningInvocation implements Invocation, Gate {
     this.#metrics.measure(name, value, { ...labels })
   }
 
+  get bodyComplete(): boolean {
+    return this.#context.bodyComplete?.() ?? true
+  }
+
   /**
    * Runs `expire` when `timeoutMs` passed since the last received byte of the request. What arrived is only looked at
    * when the timer fires, so the time is at least timeoutMs and at most twice that; UPLOAD_TOTAL_MS bounds it in all.
    */
   startDeadline(timeoutMs: number, expire: () => void): void {
-    const bytesRead = this.#context.bytesRead
+    const { bytesRead } = this.#context
     let seen = bytesRead?.() ?? 0
+    const look = (): void => {
+      const now = bytesRead?.() ?? 0
+      const arriving = now > seen && performance.now() - this.startedAt < UPLOAD_TOTAL_MS
+      seen = now
+      if (arriving) arm()
+      else expire()
+    }
     const arm = (): void => {
       this.deadline = Date.now() + timeoutMs
-      this.#timer = setTimeout(() => {
-        const now = bytesRead?.() ?? 0
-        const arriving = now > seen && performance.now() - this.startedAt < UPLOAD_TOTAL_MS
-        seen = now
-        if (arriving) arm()
-        else expire()
-      }, timeoutMs)
+      this.#timer = setTimeout(look, timeoutMs)
     }
     arm()
   }
@@ -120,15 +116,10 @@ export class RunningInvocation implements Invocation, Gate {
     clearTimeout(this.#timer)
   }
 
-  get bodyComplete(): boolean {
-    return this.#context.bodyComplete?.() ?? true
-  }
-
   /** Closes the bindings, then aborts the signal: whoever wakes by the abort finds them closed. */
   end(): void {
     this.closed = true
-    const reason = new DeadlinePassed('The deadline of the invocation passed.')
     this.#controller ??= new AbortController()
-    this.#controller.abort(reason)
+    this.#controller.abort(new DeadlinePassed('The deadline of the invocation passed.'))
   }
 }

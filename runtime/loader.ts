@@ -4,36 +4,35 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { BACKOFF_DEFAULT } from '#shared/consumer.ts'
-import type { FunctionConfig, Isolation } from '#shared/function.ts'
+import type { FunctionConfig } from '#shared/function.ts'
 import type { FunctionHost } from './host.ts'
 import { HTTP_CONCURRENCY } from './limits.ts'
 
-const trigger = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('http'),
-    routes: z
-      .array(z.string().regex(/^(GET|POST|PUT|PATCH|DELETE) \/\S*$/, 'expected a route such as GET /tasks/{taskId}'))
-      .min(1),
-    auth: z.enum(['key', 'link']).default('key'),
-    concurrency: z.int().min(1).default(HTTP_CONCURRENCY),
-  }),
-  z.strictObject({
-    type: z.literal('queue'),
-    queue: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'expected a queue name of a-z, 0-9 and dashes'),
-    concurrency: z.int().min(1),
-    maxAttempts: z.int().min(1),
-    backoff: z
-      .strictObject({ initialMs: z.int().min(1), factor: z.number().min(1), maxMs: z.int().min(1) })
-      .default(BACKOFF_DEFAULT),
-  }),
-  z
-    .strictObject({ type: z.literal('timer'), everyMs: z.int().min(100).optional(), cron: z.string().optional() })
-    .refine(({ everyMs, cron }) => (everyMs === undefined) !== (cron === undefined), 'expected either everyMs or cron'),
-])
+const count = z.int().min(1)
+const route = z.string().regex(/^(GET|POST|PUT|PATCH|DELETE) \/\S*$/, 'expected a route such as GET /tasks/{taskId}')
+const queueName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'expected a queue name of a-z, 0-9 and dashes')
+const backoff = z.strictObject({ initialMs: count, factor: z.number().min(1), maxMs: count })
+
+const http = z.strictObject({
+  type: z.literal('http'),
+  routes: z.array(route).min(1),
+  auth: z.enum(['key', 'link']).default('key'),
+  concurrency: count.default(HTTP_CONCURRENCY),
+})
+const queue = z.strictObject({
+  type: z.literal('queue'),
+  queue: queueName,
+  concurrency: count,
+  maxAttempts: count,
+  backoff: backoff.default(BACKOFF_DEFAULT),
+})
+const timer = z
+  .strictObject({ type: z.literal('timer'), everyMs: z.int().min(100).optional(), cron: z.string().optional() })
+  .refine(({ everyMs, cron }) => (everyMs === undefined) !== (cron === undefined), 'expected either everyMs or cron')
 
 const Schema = z.strictObject({
-  trigger,
-  timeoutMs: z.int().min(1),
+  trigger: z.discriminatedUnion('type', [http, queue, timer]),
+  timeoutMs: count,
   isolation: z.enum(['inline', 'process']).default('inline'),
   secrets: z.array(z.enum(['webhook'])).default([]),
 })
@@ -41,15 +40,19 @@ const Schema = z.strictObject({
 /** A FunctionConfig with every default filled in and the environment's overrides applied. */
 export type ResolvedConfig = z.infer<typeof Schema>
 
-export interface LoadedFunction {
+/** What is known of a function before anything of it runs. */
+export interface FoundFunction {
   name: string
   folder: string
   config: ResolvedConfig
+}
+
+export interface LoadedFunction extends FoundFunction {
   host: FunctionHost
   /** Slots for invocations at once, and those taken. */
   concurrency: number
   running: number
-  /** Why it cannot run; the first failure of its index.ts is set here when it is loaded. */
+  /** Why it cannot run: the failure of its index.ts, once that was tried. */
   error: string | null
 }
 
@@ -58,16 +61,11 @@ export interface BrokenFunction {
   error: string
 }
 
-export interface Discovery {
-  functions: LoadedFunction[]
-  broken: BrokenFunction[]
-}
-
 export interface DiscoverOptions {
   folder: string
   /** FUNCTIONS; all when undefined. */
   names?: readonly string[] | undefined
-  hostFor: (fn: { name: string; folder: string; config: ResolvedConfig }) => FunctionHost
+  hostFor: (fn: FoundFunction) => FunctionHost
   /** What the environment changes in a config, by function. */
   override?: (name: string, config: ResolvedConfig) => ResolvedConfig
 }
@@ -75,9 +73,7 @@ export interface DiscoverOptions {
 export function checkConfig(config: unknown): ResolvedConfig {
   const result = Schema.safeParse(config)
   if (result.success) return result.data
-  const faults = result.error.issues.map(
-    ({ path, message }) => `${path.map(String).join('.') || 'default export'}: ${message}`,
-  )
+  const faults = result.error.issues.map(({ path, message }) => `${path.join('.') || 'default export'}: ${message}`)
   throw new Error(`config.ts: ${faults.join('; ')}`)
 }
 
@@ -85,35 +81,25 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-async function names({ folder, names: wanted }: DiscoverOptions): Promise<string[]> {
+async function namesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true })
-  const found = entries
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-    .map(({ name }) => name)
-    .sort()
-  return wanted ? [...wanted] : found
+  const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+  return folders.map(({ name }) => name).sort()
 }
 
 /** Reads the configs alone: of the apps, nothing is imported here. */
-export async function discover(options: DiscoverOptions): Promise<Discovery> {
+export async function discover({ folder, names, hostFor, override }: DiscoverOptions) {
   const functions: LoadedFunction[] = []
   const broken: BrokenFunction[] = []
-  for (const name of await names(options)) {
-    const folder = join(options.folder, name)
+  for (const name of names ?? (await namesIn(folder))) {
     try {
-      const module = (await import(pathToFileURL(join(folder, 'config.ts')).href)) as { default?: FunctionConfig }
-      const own = checkConfig(module.default)
-      const config = options.override?.(name, own) ?? own
-      const slots = config.trigger.type === 'timer' ? 1 : config.trigger.concurrency
-      functions.push({
-        name,
-        folder,
-        config,
-        host: options.hostFor({ name, folder, config }),
-        concurrency: slots,
-        running: 0,
-        error: null,
-      })
+      const own = join(folder, name)
+      const module = (await import(pathToFileURL(join(own, 'config.ts')).href)) as { default?: FunctionConfig }
+      const config = checkConfig(module.default)
+      const found = { name, folder: own, config: override?.(name, config) ?? config }
+      const { trigger } = found.config
+      const concurrency = trigger.type === 'timer' ? 1 : trigger.concurrency
+      functions.push({ ...found, host: hostFor(found), concurrency, running: 0, error: null })
     } catch (error) {
       broken.push({ name, error: messageOf(error) })
     }
@@ -121,8 +107,19 @@ export async function discover(options: DiscoverOptions): Promise<Discovery> {
   return { functions, broken }
 }
 
+/** Loads every app once; a failure is noted on the function and told. */
+export async function loadAll(functions: readonly LoadedFunction[], onBroken: (fn: BrokenFunction) => void) {
+  const load = async (fn: LoadedFunction): Promise<void> => {
+    try {
+      await fn.host.load()
+    } catch (error) {
+      fn.error = messageOf(error)
+      onBroken({ name: fn.name, error: fn.error })
+    }
+  }
+  await Promise.all(functions.map(load))
+}
+
 export function indexOf(folder: string): string {
   return pathToFileURL(join(folder, 'index.ts')).href
 }
-
-export type { Isolation }

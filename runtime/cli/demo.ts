@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { readConfig } from '../config.ts'
 import type { Runtime } from '../main.ts'
-import { drainOnSignal } from '../shutdown.ts'
+import { drainOnSignal } from './signals.ts'
 import { fail, say, startOnFreePort } from './serve.ts'
 import { columns } from './table.ts'
 
@@ -72,7 +72,7 @@ export async function run([path]: string[]): Promise<void> {
       { ...config, LOG_LEVEL: process.env.LOG_LEVEL ? config.LOG_LEVEL : 'warn' },
       {},
     )
-    drainOnSignal(runtime.close, say)
+    drainOnSignal(() => runtime.close(), say)
     const task = await postPicture(runtime, path, config.API_KEY?.[0])
     if (task.error) throw new Error(`${task.error.code}: ${task.error.message}`)
     say(`\n${JSON.stringify(task, null, 2)}\n`)

@@ -1,13 +1,13 @@
 /** `npm run dev`: every function in a container that is replaced when its code changes. */
 import { readConfig } from '../config.ts'
-import { drainOnSignal } from '../shutdown.ts'
+import { drainOnSignal } from './signals.ts'
 import { announce, fail, say, startOnFreePort } from './serve.ts'
 
 export async function run(): Promise<void> {
   try {
     const config = readConfig()
     const runtime = await startOnFreePort(config, { dev: true })
-    drainOnSignal(runtime.close, say)
+    drainOnSignal(() => runtime.close(), say)
     await runtime.loaded
     announce(runtime, config, true)
     say('\nWatching functions/ and shared/.')

@@ -1,7 +1,7 @@
 /** `npm start`: the table, the URLs, and a server until a signal. */
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import { type Runtime, type StartOptions, startRuntime } from '../main.ts'
-import { drainOnSignal } from '../shutdown.ts'
+import { drainOnSignal } from './signals.ts'
 import { startTable } from './table.ts'
 
 const PORTS_TRIED = 20
@@ -54,7 +54,7 @@ export async function run(): Promise<void> {
       if (!isTaken(error)) throw error
       throw new ConfigError(`SERVER_PORT: port ${config.SERVER_PORT} is taken; set another`)
     })
-    drainOnSignal(runtime.close, say)
+    drainOnSignal(() => runtime.close(), say)
     await runtime.loaded
     announce(runtime, config)
   } catch (error) {

@@ -1,13 +1,14 @@
 /** HTTP in, invocation out: routing, access, CORS, limits and the runtime's own headers, for every target alike. */
 import type { RateLimit } from '#shared/edge.ts'
 import { Problem, problemResponse } from '#shared/errors.ts'
+import { NOT_RUN_HEADER, UNMATCHED_HEADER } from '#shared/verdict.ts'
 import type { Access } from '../access.ts'
+import type { SystemRoutes } from '../console/system-routes.ts'
 import type { Cors } from '../cors.ts'
 import type { InvocationContext } from '../invocation.ts'
-import type { Invoke } from '../invoke.ts'
+import { type Invoke, pathOf } from '../invoke.ts'
 import type { LoadedFunction } from '../loader.ts'
 import type { Streams } from '../streams.ts'
-import type { SystemRoutes } from '../system-routes.ts'
 import { childTraceparent } from '../trace.ts'
 import { createRouter } from './router.ts'
 
@@ -34,17 +35,20 @@ export interface HttpOptions {
   onError: (error: unknown) => void
 }
 
-const SECURE_HEADERS = Object.entries({
+const SECURE_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
   'Referrer-Policy': 'no-referrer',
   'Cross-Origin-Resource-Policy': 'same-origin',
-})
+}
 
-function pathOf(url: string): string {
-  const start = url.indexOf('/', url.indexOf('//') + 2)
-  const query = url.indexOf('?', start)
-  return query === -1 ? url.slice(start) : url.slice(start, query)
+function notAllowed(path: string, method: string, allowed: readonly string[]): Problem {
+  const headers = { Allow: allowed.join(', ') }
+  return new Problem('method-not-allowed', `${path} answers ${headers.Allow}; ${method} came.`, { headers })
+}
+
+function nothingAt(path: string): Problem {
+  return new Problem('not-found', `There is nothing at ${path}.`)
 }
 
 /** A GET's answer without its body, which is let go: its file would stay open. */
@@ -57,70 +61,57 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
   const { invoke, access, cors, rateLimit, streams, system, publicUrl, onError } = options
   const route = createRouter(options.functions)
 
-  const methodsOf = (path: string): string[] => {
-    const found = route('OPTIONS', path)
-    return system.has(path) ? ['GET', 'HEAD', 'OPTIONS'] : found && 'allow' in found ? [...new Set(found.allow)] : []
+  const answerSystem = async (request: Request, path: string): Promise<Response> => {
+    const { method } = request
+    if (method !== 'GET' && method !== 'HEAD') throw notAllowed(path, method, ['GET', 'HEAD', 'OPTIONS'])
+    if (system.needsKey(path)) access.callerOf(request, 'key')
+    return await system.answer(path)
   }
-  const options204 = (request: Request, path: string): Response => {
-    const methods = methodsOf(path)
-    if (methods.length === 0) throw new Problem('not-found', `There is nothing at ${path}.`)
+  const answerOptions = (request: Request, path: string): Response => {
+    const found = system.has(path) ? { allow: ['GET', 'HEAD', 'OPTIONS'] } : route('OPTIONS', path)
+    if (!found || !('allow' in found)) throw nothingAt(path)
     const origin = request.headers.get('origin')
-    return new Response(null, {
-      status: 204,
-      headers: { Allow: methods.join(', '), ...(origin ? cors.preflight(origin, methods) : {}) },
-    })
+    const headers = { Allow: found.allow.join(', '), ...(origin ? cors.headers(origin, found.allow) : {}) }
+    return new Response(null, { status: 204, headers })
   }
-  const respond = async (
-    request: Request,
-    path: string,
-    context: HttpContext,
-    traceparent: string,
-  ): Promise<Response> => {
-    if (system.isOpen(path)) return await system.answer(path, request)
-    access.checkSite(request)
-    if (request.method === 'OPTIONS') return options204(request, path)
-    if (system.has(path)) {
-      if (request.method !== 'GET' && request.method !== 'HEAD') throw notAllowed(path, request.method, methodsOf(path))
-      if (system.needsKey(path)) access.callerOf(request, 'key')
-      return await system.answer(path, request)
-    }
+  const answer = async (request: Request, path: string, context: HttpContext, traceparent: string) => {
+    // A probe has no key and may use any name.
+    if (!system.isHealth(path)) access.checkSite(request)
+    if (request.method === 'OPTIONS') return answerOptions(request, path)
+    if (system.has(path)) return await answerSystem(request, path)
     const match = route(request.method, path)
-    if (!match) throw new Problem('not-found', `There is nothing at ${path}.`)
-    if ('allow' in match) throw notAllowed(path, request.method, [...new Set(match.allow)])
-    const { fn, params } = match
-    if (rateLimit)
-      for (const [name, value] of Object.entries(await rateLimit(context.client))) context.setHeader(name, value)
-    const auth = fn.config.trigger.type === 'http' ? fn.config.trigger.auth : 'key'
-    const caller = access.callerOf(request, auth)
+    if (!match) throw nothingAt(path)
+    if ('allow' in match) throw notAllowed(path, request.method, match.allow)
+    if (rateLimit) setAll(context, await rateLimit(context.client))
+    const { trigger } = match.fn.config
+    const caller = access.callerOf(request, trigger.type === 'http' ? trigger.auth : 'key')
     const { bytesRead, bodyComplete } = context
-    const response = await invoke(fn, request, {
-      caller,
-      traceparent,
-      taskId: params.taskId,
-      ...(bytesRead && bodyComplete ? { bytesRead, bodyComplete } : {}),
-    })
-    return streams.admit(response, path)
+    const { taskId } = match.params
+    return streams.admit(await invoke(match.fn, request, { caller, traceparent, taskId, bytesRead, bodyComplete }))
+  }
+  const asResponse = (error: unknown, instance: string): Response => {
+    if (error instanceof Problem) return problemResponse(error, { publicUrl, instance })
+    onError(error)
+    const problem = new Problem('internal-error', 'The request failed; the log has the reason.')
+    return problemResponse(problem, { publicUrl, instance })
   }
   return async (request, context) => {
     const path = pathOf(request.url)
     const traceparent = childTraceparent(request.headers.get('traceparent'))
-    for (const [name, value] of SECURE_HEADERS) context.setHeader(name, value)
+    setAll(context, SECURE_HEADERS)
     context.setHeader('traceparent', traceparent)
     const origin = cors.active ? request.headers.get('origin') : null
-    if (origin) for (const [name, value] of Object.entries(cors.headers(origin))) context.setHeader(name, value)
-    const answered = await respond(request, path, context, traceparent).catch((error: unknown) => {
-      if (!(error instanceof Problem)) onError(error)
-      const problem =
-        error instanceof Problem ? error : new Problem('internal-error', 'The request failed; the log has the reason.')
-      return problemResponse(problem, { publicUrl, instance: path })
-    })
-    if (cors.active) answered.headers.append('Vary', 'Origin')
-    return request.method === 'HEAD' ? await headOf(answered) : answered
+    if (origin) setAll(context, cors.headers(origin))
+    const response = await answer(request, path, context, traceparent).catch((error: unknown) =>
+      asResponse(error, path),
+    )
+    if (cors.active) response.headers.append('Vary', 'Origin')
+    if (response.status === 404) response.headers.delete(UNMATCHED_HEADER)
+    if (response.status === 503) response.headers.delete(NOT_RUN_HEADER)
+    return request.method === 'HEAD' ? await headOf(response) : response
   }
 }
 
-function notAllowed(path: string, method: string, allow: string[]): Problem {
-  return new Problem('method-not-allowed', `${path} answers ${allow.join(', ')}; ${method} came.`, {
-    headers: { Allow: allow.join(', ') },
-  })
+function setAll(context: HttpContext, headers: Record<string, string>): void {
+  for (const name in headers) context.setHeader(name, headers[name]!)
 }

@@ -3,12 +3,10 @@ import type { Consumer, Delivery, QueueDriver } from '#shared/consumer.ts'
 import type { Message } from '#shared/message.ts'
 import { type Verdict, verdictOf } from '#shared/verdict.ts'
 import type { Invoke } from '../invoke.ts'
-import type { LoadedFunction, ResolvedConfig } from '../loader.ts'
+import type { LoadedFunction } from '../loader.ts'
 import type { RootLogger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'
 import { childTraceparent } from '../trace.ts'
-
-export type QueueConfig = Extract<ResolvedConfig['trigger'], { type: 'queue' }>
 
 /** CloudEvents 1.0, HTTP binding 3.1 (binary content mode). `attempt` and `traceparent` are extension attributes. */
 export function eventRequest(message: Message, attempt: number, traceparent: string): Request {
@@ -31,44 +29,40 @@ export function eventRequest(message: Message, attempt: number, traceparent: str
 export async function deliver(fn: LoadedFunction, { message, attempt }: Delivery, invoke: Invoke): Promise<Verdict> {
   const traceparent = childTraceparent(message.traceparent)
   const request = eventRequest(message, attempt, traceparent)
-  const response = await invoke(fn, request, {
-    caller: { kind: 'open' },
-    attempt,
-    traceparent,
-    taskId: message.subject,
-  })
+  const context = { caller: { kind: 'open' as const }, attempt, traceparent, taskId: message.subject }
+  const response = await invoke(fn, request, context)
   const verdict = verdictOf(response)
   await response.body?.cancel()
   return verdict
 }
 
 export interface QueueOptions {
-  driver: QueueDriver
+  functions: readonly LoadedFunction[]
+  bindings: { queue: QueueDriver }
   invoke: Invoke
   logger: RootLogger
   metrics: Metrics
 }
 
-export function consumeQueue(
-  fn: LoadedFunction,
-  trigger: QueueConfig,
-  { driver, invoke, logger, metrics }: QueueOptions,
-): Consumer {
-  const { queue, maxAttempts, backoff } = trigger
-  const concurrency = fn.concurrency
-  return driver.consume(queue, { concurrency, maxAttempts, backoff }, async (delivery) => {
+function consume(fn: LoadedFunction, { bindings, invoke, logger, metrics }: QueueOptions): Consumer[] {
+  const { trigger } = fn.config
+  if (trigger.type !== 'queue') return []
+  const { queue, concurrency, maxAttempts, backoff } = trigger
+  const handle = async (delivery: Delivery): Promise<Verdict> => {
     const verdict = await deliver(fn, delivery, invoke)
     metrics.verdicts.inc({ queue, verdict: verdict.kind })
-    const line = {
-      function: fn.name,
-      queue,
-      message: delivery.message.id,
-      task: delivery.message.subject,
-      attempt: delivery.attempt,
-    }
+    const { id: message, subject: task } = delivery.message
+    const line = { function: fn.name, queue, message, task, attempt: delivery.attempt }
     if (verdict.kind === 'dead') logger.error({ ...line, reason: verdict.reason }, 'message is dead')
-    else if (verdict.kind === 'retry' && verdict.fault)
+    if (verdict.kind === 'retry' && verdict.fault) {
       logger.error({ ...line, reason: verdict.reason }, 'runtime error: no queue function answers so')
+    }
     return verdict
-  })
+  }
+  return [bindings.queue.consume(queue, { concurrency, maxAttempts, backoff }, handle)]
+}
+
+/** One consumer for each queue function. */
+export function consumeQueues(options: QueueOptions): Consumer[] {
+  return options.functions.flatMap((fn) => consume(fn, options))
 }

@@ -5,15 +5,16 @@ import { type LoadedFunction, messageOf, type ResolvedConfig } from '../loader.t
 import type { RootLogger } from '../logger.ts'
 import { childTraceparent } from '../trace.ts'
 
-export type TimerConfig = Extract<ResolvedConfig['trigger'], { type: 'timer' }>
-
+// setTimeout takes 31 bits of milliseconds and fires at once beyond: a far instant is reached in steps.
 const TIMEOUT_MAX_MS = 2 ** 31 - 1
+
+type TimerConfig = Extract<ResolvedConfig['trigger'], { type: 'timer' }>
 
 /** The first scheduled instant after `now`, in Unix ms; null when there is none. */
 export type Schedule = (now: number) => number | null
 
-/** croner is imported only for a cron expression; throws on one that is none. */
-export async function scheduleOf({ everyMs, cron }: TimerConfig): Promise<Schedule> {
+/** croner is imported only for a cron expression; throws on one that is none. Cron times are UTC. */
+export async function scheduleOf({ everyMs, cron }: Omit<TimerConfig, 'type'>): Promise<Schedule> {
   if (everyMs !== undefined) return (now) => (Math.floor(now / everyMs) + 1) * everyMs
   const { Cron } = await import('croner')
   const expression = new Cron(cron ?? '', { paused: true, timezone: 'UTC' })
@@ -21,7 +22,8 @@ export async function scheduleOf({ everyMs, cron }: TimerConfig): Promise<Schedu
 }
 
 export interface TimerOptions {
-  tasks: Pick<TaskStore, 'claimTick'>
+  functions: readonly LoadedFunction[]
+  bindings: { tasks: Pick<TaskStore, 'claimTick'> }
   invoke: Invoke
   logger: RootLogger
 }
@@ -32,46 +34,39 @@ export interface Timer {
 }
 
 /** Runs one instant, if no other process has it. A non-2xx is an error in the log, never a retry: the next tick comes. */
-export async function tick(fn: LoadedFunction, slot: number, { tasks, invoke, logger }: TimerOptions): Promise<void> {
-  if (!(await tasks.claimTick(fn.name, slot))) return
+export async function tick(fn: LoadedFunction, slot: number, options: TimerOptions): Promise<void> {
+  const { bindings, invoke, logger } = options
+  if (!(await bindings.tasks.claimTick(fn.name, slot))) return
   const traceparent = childTraceparent(null)
-  const headers = {
+  const event = {
     'ce-specversion': '1.0',
     'ce-id': `${fn.name}.${slot}`,
     'ce-type': 'timer.tick',
     'ce-source': '/revela',
-    'ce-time': new Date(slot).toISOString(),
-    traceparent,
   }
-  const response = await invoke(fn, new Request('http://timer.invalid/', { method: 'POST', headers }), {
-    caller: { kind: 'open' },
-    traceparent,
-  })
+  const headers = { ...event, 'ce-time': new Date(slot).toISOString(), traceparent }
+  const request = new Request('http://timer.invalid/', { method: 'POST', headers })
+  const response = await invoke(fn, request, { caller: { kind: 'open' }, traceparent })
   await response.body?.cancel()
   if (!response.ok) logger.error({ function: fn.name, status: response.status }, 'timer run failed')
 }
 
-export async function startTimer(fn: LoadedFunction, config: TimerConfig, options: TimerOptions): Promise<Timer> {
-  const next = await scheduleOf(config)
+function startTimer(fn: LoadedFunction, next: Schedule, options: TimerOptions): Timer {
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> = Promise.resolve()
   let stopped = false
+  const run = (slot: number): void => {
+    running = tick(fn, slot, options).catch((error: unknown) => {
+      options.logger.error({ function: fn.name, reason: messageOf(error) }, 'timer tick failed')
+    })
+    // Armed only when the run is over: one that outlives its slot skips the instants it slept through.
+    void running.then(arm)
+  }
   const arm = (): void => {
     const slot = next(Date.now())
     if (stopped || slot === null) return
     const delay = Math.max(0, slot - Date.now())
-    // setTimeout takes 31 bits of milliseconds and fires at once beyond: a far instant is reached in steps.
-    if (delay > TIMEOUT_MAX_MS) {
-      timer = setTimeout(arm, TIMEOUT_MAX_MS)
-      return
-    }
-    timer = setTimeout(() => {
-      running = tick(fn, slot, options).catch((error: unknown) =>
-        options.logger.error({ function: fn.name, reason: messageOf(error) }, 'timer tick failed'),
-      )
-      // Armed only when the run is over: one that outlives its slot skips the instants it slept through.
-      void running.then(arm)
-    }, delay)
+    timer = delay > TIMEOUT_MAX_MS ? setTimeout(arm, TIMEOUT_MAX_MS) : setTimeout(run, delay, slot)
   }
   arm()
   return {
@@ -81,4 +76,20 @@ export async function startTimer(fn: LoadedFunction, config: TimerConfig, option
       await running
     },
   }
+}
+
+/** One timer for each timer function; one with a bad cron expression is broken, and the others run. */
+export async function startTimers(options: TimerOptions): Promise<Timer[]> {
+  const timers: Timer[] = []
+  for (const fn of options.functions) {
+    const { trigger } = fn.config
+    if (trigger.type !== 'timer') continue
+    try {
+      timers.push(startTimer(fn, await scheduleOf(trigger), options))
+    } catch (error) {
+      fn.error = `config.ts: trigger.cron: ${messageOf(error)}`
+      options.logger.error({ function: fn.name, reason: fn.error }, 'function is broken')
+    }
+  }
+  return timers
 }

@@ -21,32 +21,34 @@ type Rule =
   | { kind: 'network'; network: [Address, number]; port: number | null }
 
 const FORMS = 'a host name, *.example.com, an address, a CIDR, or one of these but the last with :port'
+/** `*.` or not, a name or address (IPv6 in brackets), a port or not. */
+const ENTRY = /^(\*\.)?(\[[^\]]+\]|[^:[\]/@?#\s\\*]+)(?::(\d{1,5}))?$/
+const PORT_MAX = 65_535
 
 function ruleOf(entry: string): Rule {
   const network = networkOf(entry)
   if (network !== null) return { kind: 'network', network, port: null }
-  const below = entry.startsWith('*.')
-  const rest = below ? entry.slice(2) : entry
-  const portText = /:(\d{1,5})$/.exec(rest)?.[1]
-  const hostText = portText === undefined ? rest : rest.slice(0, -portText.length - 1)
-  const port = portText === undefined ? null : Number(portText)
+  const [, star, hostText, portText] = ENTRY.exec(entry) ?? []
   // The same parser as for URLs: case, punycode and spellings of addresses come out the same on both sides.
-  const host = /[/@?#\s\\*]/.test(hostText) || (port ?? 0) > 65_535 ? null : URL.parse(`http://${hostText}/`)
-  if (host === null || host.port !== '') {
+  const url = hostText === undefined ? null : URL.parse(`http://${hostText}/`)
+  const port = portText === undefined ? null : Number(portText)
+  const address = url === null ? null : parseAddress(url.hostname)
+  if (url === null || (port ?? 0) > PORT_MAX || (star !== undefined && address !== null)) {
     throw new Error(`ALLOW_HOSTS: expected ${FORMS}, got ${JSON.stringify(entry)}`)
   }
-  const name = withoutFinalDot(host.hostname)
-  const address = parseAddress(name)
-  if (address === null) return { kind: 'name', name, below, port }
-  if (below) throw new Error(`ALLOW_HOSTS: expected ${FORMS}, got ${JSON.stringify(entry)}`)
-  return { kind: 'network', network: [address, address.toByteArray().length * 8], port }
+  if (address !== null) return { kind: 'network', network: single(address), port }
+  return { kind: 'name', name: withoutFinalDot(url.hostname), below: star !== undefined, port }
+}
+
+function single(address: Address): [Address, number] {
+  return [address, address.toByteArray().length * 8]
 }
 
 function networkOf(entry: string): [Address, number] | null {
   const [text, bits, more] = entry.split('/')
   if (text === undefined || bits === undefined) {
     const address = parseAddress(entry)
-    return address === null ? null : [address, address.toByteArray().length * 8]
+    return address === null ? null : single(address)
   }
   if (more !== undefined || !ipaddr.isValidCIDR(entry) || parseAddress(text) === null) return null
   const [address, length] = ipaddr.parseCIDR(entry)

@@ -70,13 +70,16 @@ export function undiciFetch({ allowHosts, lookup }: UndiciFetchOptions): Closabl
   async function follow(start: string, init: Init, signal: AbortSignal): Promise<Response> {
     let target = start
     let origin: string | undefined
+    let foreign = false
     for (let redirects = 0; ; redirects++) {
       const refusal = guard.refusal(target)
       if (refusal !== null) throw notAllowed(refusal)
       const url = new URL(target)
       origin ??= url.origin
+      // For good: a foreign host must not choose which path of the first one gets the caller's headers.
+      foreign ||= url.origin !== origin
       try {
-        const data = await send(url, init, signal, url.origin !== origin)
+        const data = await send(url, init, signal, foreign)
         const location = init.method === 'GET' && REDIRECTS.has(data.statusCode) ? data.headers.location : undefined
         if (location === undefined) return responseOf(data, url.host, signal)
         discard(data.body)

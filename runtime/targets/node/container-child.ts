@@ -18,7 +18,8 @@ import {
   type InvocationHeader,
   type ParentMessage,
 } from './container-protocol.ts'
-import { checkApp, describeApp } from '../../describe.ts'
+import { describeApp } from '../../console/describe.ts'
+import { checkApp } from '../../host.ts'
 import { remoteBindings } from './rpc.ts'
 
 const SOCKET_FD = 4

@@ -19,8 +19,7 @@ import {
   type InvocationHeader,
   type ParentMessage,
 } from './container-protocol.ts'
-import type { Description } from '../../describe.ts'
-import type { InvocationBindings } from '../../guard.ts'
+import type { Description } from '../../console/describe.ts'
 import { DeadlinePassed, FunctionDied } from '../../invocation.ts'
 import { CONTAINER_START_MS, CONTAINER_STOP_MS } from './limits.ts'
 import { serveCalls } from './rpc.ts'
@@ -32,7 +31,7 @@ export interface Container {
   /** Invocations that run in it, and all that it took. */
   active: () => number
   served: () => number
-  fetch(request: Request, env: InvocationBindings): Promise<Response>
+  fetch(request: Request, env: Bindings): Promise<Response>
   /** Ends its whole process group at once. */
   kill(): void
 }
@@ -102,7 +101,7 @@ export function startContainer(
   const child = spawnChild(command)
   const session: ClientHttp2Session = connect('http://container', { createConnection: () => child.stdio[4] as Duplex })
   session.on('error', () => undefined)
-  const invocations = new Map<string, InvocationBindings>()
+  const invocations = new Map<string, Bindings>()
   let served = 0
   const send = (message: ParentMessage): void => void (child.connected && child.send(message, () => undefined))
   const calls = serveCalls((id) => invocations.get(id), send)

@@ -4,10 +4,9 @@ import { join, sep } from 'node:path'
 import type { Config } from '../../config.ts'
 import { effectiveConcurrency } from './command.ts'
 import { storageOf } from '../../bindings.ts'
-import { checkApp } from '../../describe.ts'
-import { type FunctionHost, inlineHost } from '../../host.ts'
+import { checkApp, type FunctionHost, inlineHost } from '../../host.ts'
 import { DEV_CONTAINER_INVOCATIONS } from './limits.ts'
-import { indexOf, type LoadedFunction, messageOf, type ResolvedConfig } from '../../loader.ts'
+import { type FoundFunction, indexOf, type LoadedFunction, messageOf, type ResolvedConfig } from '../../loader.ts'
 import type { RootLogger } from '../../logger.ts'
 import type { Metrics } from '../../metrics.ts'
 import { containerPool } from './pool.ts'
@@ -34,7 +33,7 @@ export function createHosts(
       name === WORKER && config.MAX_RETRIES !== undefined ? config.MAX_RETRIES + 1 : trigger.maxAttempts
     return { ...own, trigger: { ...trigger, concurrency, maxAttempts } }
   }
-  const hostFor = (fn: { name: string; folder: string; config: ResolvedConfig }): FunctionHost => {
+  const hostFor = (fn: FoundFunction): FunctionHost => {
     const { trigger, isolation } = fn.config
     const index = indexOf(fn.folder)
     if (isolation === 'inline' && !dev) return inlineHost(index, (app) => checkApp(app, trigger.type))
@@ -64,7 +63,7 @@ export function createHosts(
     }
   }
   /** A change in a function's folder reloads it, one in shared/ all. Returns what ends the watching. */
-  const watchCode = async (functions: readonly LoadedFunction[], folder: string): Promise<() => void> => {
+  const watchCode = (functions: readonly LoadedFunction[], folder: string): (() => void) => {
     const timers = new Map<LoadedFunction, NodeJS.Timeout>()
     const soon = (fn: LoadedFunction): void => {
       clearTimeout(timers.get(fn))

@@ -1,7 +1,7 @@
 /** The containers of one function: started on demand, at most `max`, replaced when they die, let go when idle. */
 import { type Container, startContainer } from './container.ts'
 import type { ContainerInit } from './container-protocol.ts'
-import type { Description } from '../../describe.ts'
+import type { Description } from '../../console/describe.ts'
 import type { FunctionHost } from '../../host.ts'
 import { CONTAINER_IDLE_MS, CONTAINER_INVOCATIONS_MAX, CONTAINER_LAST_IDLE_MS } from './limits.ts'
 

@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document: each http function's own part, with what the runtime adds around every one. */
 import { PROBLEMS } from '#shared/errors.ts'
 import type { Description } from './describe.ts'
-import type { LoadedFunction } from './loader.ts'
+import type { LoadedFunction } from '../loader.ts'
 
 interface Operation {
   parameters?: { $ref?: string; in?: string; required?: boolean }[]

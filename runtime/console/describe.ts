@@ -17,15 +17,3 @@ export function describeApp(app: App): Description {
     routes: [...new Set(routes)],
   }
 }
-
-/** A function's default export, or an error that says what was expected. `queue` and `timer` functions need `POST /`. */
-export function checkApp(app: unknown, trigger: 'http' | 'queue' | 'timer'): App {
-  if (typeof (app as Partial<App> | undefined)?.fetch !== 'function' || !Array.isArray((app as App).routes)) {
-    throw new Error('index.ts must export a Hono app as its default: `export default createApp()…`')
-  }
-  const checked = app as App
-  if (trigger !== 'http' && !checked.routes.some(({ method, path }) => method === 'POST' && path === '/')) {
-    throw new Error(`index.ts of a ${trigger} function must answer POST /`)
-  }
-  return checked
-}

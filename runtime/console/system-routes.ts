@@ -5,11 +5,11 @@ import type { Readiness } from './health.ts'
 
 export interface SystemRoutes {
   has(path: string): boolean
-  /** Health is answered to anyone, by any name: a probe has no key and no Host. */
-  isOpen(path: string): boolean
+  /** Health is answered to anyone, by any name. */
+  isHealth(path: string): boolean
   needsKey(path: string): boolean
   /** Throws Problem `not-found`. */
-  answer(path: string, request: Request): Promise<Response>
+  answer(path: string): Promise<Response>
 }
 
 export interface SystemOptions {
@@ -36,7 +36,7 @@ export async function metricsResponse(registry: Registry): Promise<Response> {
 export function createSystemRoutes({ ready, registry, document }: SystemOptions): SystemRoutes {
   const page = async (path: string): Promise<Response | null> => {
     // Imported when someone reads the docs: no other request needs them.
-    const docs = await import('./console/docs.ts')
+    const docs = await import('./docs.ts')
     if (path === '/docs') return docs.docsPage()
     if (path === '/docs/') return new Response(null, { status: 308, headers: { Location: '../docs' } })
     if (path.startsWith('/docs/')) return docs.docsAsset(path.slice('/docs/'.length))
@@ -44,7 +44,7 @@ export function createSystemRoutes({ ready, registry, document }: SystemOptions)
   }
   return {
     has: (path) => PLAIN.has(path) || path.startsWith('/docs/') || path.startsWith('/problems/'),
-    isOpen: (path) => path === '/healthz' || path === '/readyz',
+    isHealth: (path) => path === '/healthz' || path === '/readyz',
     needsKey: (path) => path === '/metrics',
     async answer(path) {
       if (path === '/healthz') return json({ status: 'ok' })

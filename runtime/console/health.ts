@@ -1,6 +1,6 @@
 /** /healthz: the process lives. /readyz: it can take work, and which of its functions are broken. */
 import type { TaskStore } from '#shared/bindings.ts'
-import type { BrokenFunction, LoadedFunction } from './loader.ts'
+import type { BrokenFunction, LoadedFunction } from '../loader.ts'
 
 export interface Readiness {
   ready: boolean
