@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['{functions,shared,runtime,test}/**/*.test.ts'],
     pool: 'forks',
+    reporters: ['default', './test/reporter.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },
