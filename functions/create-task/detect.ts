@@ -56,5 +56,7 @@ export async function describeBytes(head: Buffer): Promise<string> {
   const { fileTypeFromBuffer } = await import('file-type')
   const type = await fileTypeFromBuffer(head).catch(() => undefined)
   if (type) return `${NAMES[type.ext] ?? type.ext.toUpperCase()} (${type.mime})`
+  // file-type looks for its directory, which often ends the file.
+  if (/^(?:II\*\0|MM\0\*)/.test(head.toString('latin1', 0, 4))) return 'TIFF (image/tiff)'
   return isText(head) ? 'text' : 'bytes of no known type'
 }

@@ -4,7 +4,7 @@
  * bytes are still to come.
  */
 import { Buffer } from 'node:buffer'
-import { KIB } from '#shared/limits.ts'
+import { MIB } from '#shared/limits.ts'
 import type { InputFormat } from '#shared/variant.ts'
 import { type Inspection, isHeader } from './header.ts'
 import { avifHeader } from './header-avif.ts'
@@ -13,8 +13,8 @@ import { jpegHeader } from './header-jpeg.ts'
 import { pngHeader } from './header-png.ts'
 import { webpHeader } from './header-webp.ts'
 
-/** Bytes that are kept for the header: EXIF, ICC and XMP may push a JPEG's frame far into the file. */
-export const HEAD_BYTES_MAX = 512 * KIB
+/** Bytes that are kept for the header: a CMYK profile alone pushes a JPEG's frame 545 KiB into the file. */
+export const HEAD_BYTES_MAX = MIB
 
 const PARSERS: Record<InputFormat, (bytes: Buffer) => Inspection> = {
   jpeg: jpegHeader,

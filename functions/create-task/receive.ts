@@ -53,6 +53,7 @@ export function storeIn({ blobs, invocation }: Bindings, deposit: Deposit, taken
     const tap = takenOver ? hashed(source) : null
     const put = blobs.put(key, tap ? tap.bytes : source, invocation.signal)
     const stored = await put.catch((error: unknown) => {
+      tap?.close()
       if (error instanceof Problem || error instanceof InvocationEnded) throw error
       if (invocation.signal.aborted) throw new Problem('request-timeout', 'The request ended early.', { cause: error })
       throw unavailable('blob store', error)
@@ -66,7 +67,7 @@ export function storeIn({ blobs, invocation }: Bindings, deposit: Deposit, taken
 }
 
 /** Hashes on the way; `digest` takes what a store that had the file already has not read. */
-function hashed(source: Bytes): { bytes: Bytes; digest: () => Promise<string> } {
+function hashed(source: Bytes): { bytes: Bytes; digest: () => Promise<string>; close: () => void } {
   const hash = createHash('sha256')
   const iterator = source[Symbol.asyncIterator]()
   const next = async (): Promise<IteratorResult<Uint8Array>> => {
@@ -77,10 +78,11 @@ function hashed(source: Bytes): { bytes: Bytes; digest: () => Promise<string> } 
   // No `return`: whoever stops early must not end the source, its rest is still to be hashed.
   const bytes: Bytes = { [Symbol.asyncIterator]: () => ({ next }) }
   const digest = async (): Promise<string> => {
-    while ((await next()).done !== true);
+    while ((await next()).done !== true) continue
     return hash.digest('hex')
   }
-  return { bytes, digest }
+  const close = (): void => void iterator.return?.().then(undefined, () => undefined)
+  return { bytes, digest, close }
 }
 
 function millions(pixels: number): string {
@@ -101,16 +103,26 @@ function judge(found: Inspection, format: InputFormat, settings: Settings): void
   if (isHeader(found)) refusePixels(found.pixels, format, settings)
 }
 
-/** The first chunks, at least MAGIC_BYTES of them unless the file is shorter. */
-async function peek(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Array[]> {
+interface Peeked {
+  chunks: Uint8Array[]
+  format: InputFormat
+}
+
+/** As many chunks as tell the format; what MAGIC_BYTES do not tell is refused. */
+async function peek(iterator: AsyncIterator<Uint8Array>): Promise<Peeked> {
   const chunks: Uint8Array[] = []
-  for (let bytes = 0; bytes < MAGIC_BYTES;) {
+  for (let bytes = 0; ;) {
     const { done, value } = await iterator.next()
-    if (done === true) break
-    chunks.push(value)
-    bytes += value.length
+    if (done !== true) {
+      chunks.push(value)
+      bytes += value.length
+    }
+    const head = Buffer.concat(chunks, Math.min(bytes, MAGIC_BYTES))
+    const format = detectFormat(head)
+    if (format !== null) return { chunks, format }
+    if (done === true && bytes === 0) throw invalid('', 'Expected an image, got an empty file.')
+    if (done === true || bytes >= MAGIC_BYTES) return await refuseType(head)
   }
-  return chunks
 }
 
 async function refuseType(head: Buffer): Promise<never> {
@@ -158,10 +170,7 @@ export async function receiveImage(source: Bytes, taskId: string, settings: Sett
   const rest = source[Symbol.asyncIterator]()
   const seen: { header: Header | null; fault: { error: unknown } | null } = { header: null, fault: null }
   try {
-    const first = await peek(rest)
-    const head = Buffer.concat(first).subarray(0, MAGIC_BYTES)
-    if (head.length === 0) throw invalid('', 'Expected an image, got an empty file.')
-    const format = detectFormat(head) ?? (await refuseType(head))
+    const { chunks: first, format } = await peek(rest)
     const learn = (found: Inspection): void => {
       judge(found, format, settings)
       if (isHeader(found)) seen.header = found
