@@ -8,7 +8,7 @@ export interface PictureOptions {
   alpha?: boolean
   /** EXIF orientation, 1 to 8; the pixels are stored turned, so that the picture is upright when it is obeyed. */
   orientation?: number
-  /** A profile that libvips knows: `p3`, `cmyk`, `srgb`. */
+  /** A profile that libvips knows (`p3`, `cmyk`, `srgb`) or the path of one. */
   profile?: string
   cmyk?: boolean
   sixteenBit?: boolean
@@ -52,8 +52,9 @@ export async function picture(options: PictureOptions = {}): Promise<Buffer> {
   }
   if (options.cmyk) image = image.toColourspace('cmyk')
   if (options.sixteenBit) image = image.toColourspace('rgb16')
-  if (profile) image = image.withIccProfile(profile)
+  // Metadata first: it brings an sRGB profile along, which would take the place of ours.
   if (orientation !== undefined) image = image.withMetadata({ orientation })
+  if (profile) image = image.withIccProfile(profile)
   return await image.toFormat(format, format === 'png' || format === 'gif' ? {} : { quality }).toBuffer()
 }
 

@@ -28,18 +28,18 @@ export function corrupt(cause: unknown): PermanentFailure {
 }
 
 export function tooManyPixels({ width, height }: Size, format: InputFormat, max: number): PermanentFailure {
-  const megapixels = (pixels: number): string => (pixels / 1_000_000).toFixed(1)
+  const count = (pixels: number): string => pixels.toLocaleString('en-US')
   return new PermanentFailure(
     'image-too-many-pixels',
-    `The image has ${width} × ${height} pixels (${megapixels(width * height)} megapixels); ` +
-      `${LABEL[format]} is accepted up to ${megapixels(max)} megapixels.`,
+    `The image has ${width} × ${height} pixels, ${count(width * height)} together; ` +
+      `${LABEL[format]} is accepted up to ${count(max)}.`,
   )
 }
 
 export function tooCostly(cost: number, max: number): PermanentFailure {
   return new PermanentFailure(
     'output-too-costly',
-    `The variants would cost ${Math.round(cost)} weighted pixels, at most ${max} are made. ` +
+    `The variants have ${cost.toLocaleString('en-US')} weighted pixels together, at most ${max.toLocaleString('en-US')} are made. ` +
       'Ask for fewer, for smaller ones, or for another format than AVIF.',
   )
 }

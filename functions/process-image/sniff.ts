@@ -42,14 +42,22 @@ const REFUSED: ReadonlyArray<[magic: string, name: string]> = [
   ['\x1f\x8b', 'gzip'],
 ]
 
-function textual(text: string): string | null {
-  const start = text.replace(/^\u00ef\u00bb\u00bf/, '').trimStart()
-  if (/<svg[\s>]/i.test(start) && start.startsWith('<')) return 'SVG'
-  if (/^<(!doctype html|html|head|body)/i.test(start)) return 'HTML'
-  if (start.startsWith('<')) return 'XML'
-  // Text holds no control characters but tab, line feed, form feed and carriage return.
-  // oxlint-disable-next-line no-control-regex
-  return /[\0-\x08\x0b\x0e-\x1f]/.test(text) ? null : 'text'
+/** UTF-8 without control characters but white space; the head may end in the middle of a character. */
+function textOf(bytes: Buffer): string | null {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true })
+    // oxlint-disable-next-line no-control-regex
+    return /[\0-\x08\x0b\x0e-\x1f]/.test(text) ? null : text.trimStart()
+  } catch {
+    return null
+  }
+}
+
+function kindOfText(text: string | null): string | null {
+  if (text === null) return null
+  if (!text.startsWith('<')) return 'text'
+  if (/^<(!doctype html|html|head|body)/i.test(text)) return 'HTML'
+  return /<svg[\s>]/i.test(text) ? 'SVG' : 'XML'
 }
 
 export function sniff(head: Uint8Array): Sniffed {
@@ -61,5 +69,5 @@ export function sniff(head: Uint8Array): Sniffed {
   if (start.startsWith('RIFF') && start.startsWith('WEBP', 8)) return { format: 'webp' }
   if (start.length >= 12 && start.startsWith('ftyp', 4)) return isoMedia(bytes)
   const refused = REFUSED.find(([magic]) => start.startsWith(magic))
-  return { format: null, name: refused?.[1] ?? textual(bytes.toString('latin1', 0, SNIFF_BYTES)) }
+  return { format: null, name: refused?.[1] ?? kindOfText(textOf(bytes.subarray(0, SNIFF_BYTES))) }
 }

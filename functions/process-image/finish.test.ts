@@ -1,0 +1,301 @@
+import { createHash } from 'node:crypto'
+import { buffer } from 'node:stream/consumers'
+import { describe, expect, test } from 'vitest'
+import type { Bindings } from '#shared/bindings.ts'
+import { unavailable } from '#shared/errors.ts'
+import { CHECK_MARGIN_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
+import { newTaskId } from '#shared/task.ts'
+import { variantKey } from '#shared/variant.ts'
+import { testBindings, testSettings } from '../../test/bindings.ts'
+import { animation, picture } from '../../test/pictures.ts'
+import { createTask, deliver, measuringInvocation, withInvocation } from './deliveries.fixture.ts'
+import { spec } from './rendering.fixture.ts'
+
+const jpeg = await picture()
+
+async function hashOf(env: Bindings, key: Parameters<Bindings['blobs']['get']>[0]): Promise<string> {
+  const blob = await env.blobs.get(key)
+  return createHash('sha256')
+    .update(await buffer(blob!.body))
+    .digest('hex')
+}
+
+/** Runs `event` once, while the first variant is stored. */
+function duringWork<Env extends Bindings>(env: Env, event: () => Promise<unknown>): Env {
+  let due = true
+  const put: Bindings['blobs']['put'] = async (...args) => {
+    if (due) {
+      due = false
+      await event()
+    }
+    return await env.blobs.put(...args)
+  }
+  return { ...env, blobs: { ...env.blobs, put } }
+}
+
+describe('a task is completed', () => {
+  test('with every variant stored, in the order asked for, and what the picture is', async () => {
+    const { measured, invocation } = measuringInvocation()
+    await using env = await testBindings({ invocation, settings: testSettings({ taskTtlMs: 1_000 }) })
+    const variants = [
+      spec(200, 200),
+      spec(1024, 1024),
+      spec(300, 300, { fit: 'cover', name: 'square', format: 'webp' }),
+    ]
+    const { id } = await createTask(env, { bytes: jpeg, options: { variants } })
+    expect(await deliver(env, { subject: id })).toMatchObject({ status: 200, body: { outcome: 'completed' } })
+    const task = (await env.tasks.get(id))!
+    expect(task).toMatchObject({
+      status: 'completed',
+      attempts: 1,
+      progress: 1,
+      error: null,
+      warnings: [],
+      nextCheckAt: null,
+      source: { mediaType: 'image/jpeg', width: 1200, height: 900, frames: 1, bytes: jpeg.length },
+      variants: [
+        { name: '200x200', width: 200, height: 150, mediaType: 'image/jpeg', key: `output/${id}/200x200.jpg` },
+        { name: '1024x1024', width: 1024, height: 768 },
+        { name: 'square', width: 300, height: 300, mediaType: 'image/webp', key: `output/${id}/square.webp` },
+      ],
+    })
+    expect(task.placeholder).toMatch(/^[A-Za-z0-9+/]+=*$/)
+    expect(task.color).toMatch(/^#[0-9a-f]{6}$/)
+    expect(Date.parse(task.expiresAt!) - Date.parse(task.completedAt!)).toBe(1_000)
+    for (const variant of task.variants) expect(await hashOf(env, variant.key)).toBe(variant.sha256)
+    expect(measured).toEqual([
+      ['render_seconds', expect.any(Number), { outcome: 'completed' }],
+      ['tasks_total', 1, { outcome: 'completed', code: '' }],
+    ])
+    expect(env.queue.sent.map(({ type }) => type)).toEqual(['task.created'])
+  })
+
+  test('with a warning in words where only the first frame was used', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: await animation(4), format: 'gif' })
+    await deliver(env, { subject: id })
+    const task = (await env.tasks.get(id))!
+    expect(task.source.frames).toBe(4)
+    expect(task.warnings).toEqual(['The image is an animation of 4 frames; only the first of them was used.'])
+  })
+
+  test('with at most four writes of progress, which grow and end before 1', async () => {
+    await using env = await testBindings()
+    const variants = Array.from({ length: 16 }, (_, index) => spec(50 + index, 50 + index))
+    const { id } = await createTask(env, { bytes: jpeg, options: { variants } })
+    const progress: number[] = []
+    const advance: Bindings['tasks']['advance'] = async (task, fence, change) => {
+      progress.push(change.progress!)
+      return await env.tasks.advance(task, fence, change)
+    }
+    await deliver({ ...env, tasks: { ...env.tasks, advance } }, { subject: id })
+    expect(progress).toEqual([0.25, 0.5, 0.75])
+  })
+
+  test('with the bytes that an earlier attempt stored first', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg, options: { variants: [spec(200, 200)] } })
+    const earlier = await env.blobs.put(variantKey(id, '200x200', 'jpeg'), Buffer.from('first'))
+    await deliver(env, { subject: id })
+    expect((await env.tasks.get(id))!.variants[0]).toMatchObject({ bytes: 5, sha256: earlier.sha256 })
+  })
+
+  test('and its client told: the message goes with the settling, and the task stays on the books', async () => {
+    await using env = await testBindings()
+    const callback = { url: 'https://example.com/', status: 'pending' as const, attempts: 0, lastStatus: null }
+    const { id } = await createTask(env, { bytes: jpeg, task: { callback } })
+    await deliver(env, { subject: id })
+    expect(env.queue.sent.at(-1)).toMatchObject({
+      queue: 'task-callbacks',
+      type: 'task.settled',
+      subject: id,
+      traceparent: env.invocation.traceparent,
+    })
+    expect((await env.tasks.get(id))!.nextCheckAt).toBeGreaterThan(Date.now())
+  })
+})
+
+describe('the original', () => {
+  test('is discarded after completion, where that was asked for', async () => {
+    await using env = await testBindings()
+    const { id, source } = await createTask(env, { bytes: jpeg, options: { original: 'discard' } })
+    await deliver(env, { subject: id })
+    expect((await env.tasks.get(id))!.source.key).toBeNull()
+    expect(await env.blobs.get(source.key!)).toBeNull()
+  })
+
+  test('is kept otherwise, and when the task failed', async () => {
+    await using env = await testBindings()
+    const kept = await createTask(env, { bytes: jpeg })
+    const failed = await createTask(env, { bytes: Buffer.from('no picture'), options: { original: 'discard' } })
+    for (const { id, source } of [kept, failed]) {
+      await deliver(env, { subject: id })
+      expect(await hashOf(env, source.key!)).toBe(source.sha256)
+    }
+  })
+
+  test('is discarded by the next delivery when the one that settled died before it could', async () => {
+    await using env = await testBindings()
+    const { id, source } = await createTask(env, { bytes: jpeg, options: { original: 'discard' } })
+    const dying = async (): Promise<never> => {
+      throw new Error('killed')
+    }
+    const first = await deliver({ ...env, blobs: { ...env.blobs, delete: dying } }, { subject: id })
+    expect(first.status).toBe(500)
+    expect((await env.tasks.get(id))!.status).toBe('completed')
+    expect(await deliver(env, { subject: id })).toMatchObject({ status: 200, body: { outcome: 'over' } })
+    expect(await env.blobs.get(source.key!)).toBeNull()
+    expect((await env.tasks.get(id))!.source.key).toBeNull()
+  })
+
+  test('that is gone ends the task', async () => {
+    await using env = await testBindings()
+    const { id, source } = await createTask(env, { bytes: jpeg })
+    await env.blobs.delete(source.key!)
+    expect((await deliver(env, { subject: id })).status).toBe(200)
+    expect((await env.tasks.get(id))!.error!.code).toBe('original-gone')
+  })
+})
+
+describe('deliveries', () => {
+  test('of a task that is over, or was deleted, change nothing', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    await deliver(env, { subject: id })
+    const before = await env.tasks.get(id)
+    expect(await deliver(env, { subject: id })).toMatchObject({ status: 200, body: { outcome: 'over' } })
+    expect(await env.tasks.get(id)).toEqual(before)
+    expect(await deliver(env, { subject: newTaskId() })).toMatchObject({ status: 200, body: { outcome: 'lost' } })
+  })
+
+  test('two at once: one settles, both are answered', async () => {
+    const { measured, invocation } = measuringInvocation()
+    await using env = await testBindings({ invocation })
+    const { id } = await createTask(env, { bytes: jpeg })
+    const both = await Promise.all([deliver(env, { subject: id }), deliver(env, { subject: id })])
+    expect(new Set(both.map(({ body }) => body.outcome))).toEqual(new Set(['completed', 'lost']))
+    expect(measured.filter(([name]) => name === 'tasks_total')).toHaveLength(1)
+    expect(await env.tasks.get(id)).toMatchObject({ status: 'completed', deliveries: 2 })
+  })
+
+  test('an older one stops when a newer one has the task, and takes nothing away', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    const newer = async () => await env.tasks.claim(id, { attempt: 1, nextCheckAt: 1 })
+    expect(await deliver(duringWork(env, newer), { subject: id })).toMatchObject({
+      status: 200,
+      body: { outcome: 'lost' },
+    })
+    expect(await env.tasks.get(id)).toMatchObject({ status: 'processing', deliveries: 2, nextCheckAt: 1, progress: 0 })
+    expect(await env.blobs.get(variantKey(id, '400x400', 'jpeg'))).not.toBeNull()
+    expect((await deliver(env, { subject: id })).body.outcome).toBe('completed')
+  })
+
+  test.each([
+    ['after a variant was stored', [spec(400, 400), spec(200, 200)]],
+    ['before it settles', [spec(400, 400)]],
+  ])('a deletion during the work, noticed %s, leaves no file behind', async (_when, variants) => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg, options: { variants } })
+    const deletion = async (): Promise<void> => {
+      await env.tasks.delete(id)
+      await env.blobs.deleteTask(id)
+    }
+    const { status, body } = await deliver(duringWork(env, deletion), { subject: id })
+    expect({ status, outcome: body.outcome }).toEqual({ status: 200, outcome: 'lost' })
+    expect(await env.blobs.listTasks('', 10)).toEqual([])
+  })
+})
+
+describe('no try is left', () => {
+  const lastError = { code: 'source-timeout', message: 'The URL was slow.' } as const
+
+  test('after the last attempt: failed with its error', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg, task: { lastError } })
+    expect((await deliver(withInvocation(env, { attempt: 5 }), { subject: id })).body.outcome).toBe('failed')
+    expect(await env.tasks.get(id)).toMatchObject({ status: 'failed', error: lastError, attempts: 4 })
+  })
+
+  test('the last attempt itself is a try like any other', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg, task: { lastError } })
+    expect((await deliver(withInvocation(env, { attempt: 4 }), { subject: id })).body.outcome).toBe('completed')
+  })
+
+  test('after too many starts that never came back, whatever the queue counted', async () => {
+    await using env = await testBindings()
+    const { maxAttempts } = env.settings
+    const most = maxAttempts + INTERRUPTIONS_MAX
+    const good = await createTask(env, { bytes: jpeg, task: { status: 'processing', deliveries: most - 1 } })
+    const bad = await createTask(env, { bytes: jpeg, task: { status: 'processing', deliveries: most } })
+    expect((await deliver(env, { subject: good.id })).body.outcome).toBe('completed')
+    expect((await deliver(env, { subject: bad.id })).body.outcome).toBe('failed')
+    expect((await env.tasks.get(bad.id))!.error).toEqual({
+      code: 'processing-failed',
+      message: 'The image could not be processed in 4 attempts.',
+    })
+  })
+})
+
+describe('another try', () => {
+  const away = async (): Promise<never> => {
+    throw unavailable('blob store')
+  }
+
+  test('where the blob store is away: 503, the reason is kept, and the sweeper waits longer than the queue', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    const now = Date.now()
+    const { status } = await deliver({ ...env, blobs: { ...env.blobs, put: away } }, { subject: id })
+    expect(status).toBe(503)
+    const task = (await env.tasks.get(id))!
+    expect(task).toMatchObject({ status: 'processing', lastError: { code: 'unavailable' } })
+    expect(task.nextCheckAt).toBeGreaterThanOrEqual(now + 2_000 + CHECK_MARGIN_MS)
+    expect((await deliver(withInvocation(env, { attempt: 2 }), { subject: id })).body.outcome).toBe('completed')
+    expect(await env.tasks.get(id)).toMatchObject({ attempts: 2 })
+  })
+
+  test('where the task store is away, at the beginning and at the end', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    for (const broken of [{ claim: away }, { settle: away, advance: away }]) {
+      expect((await deliver({ ...env, tasks: { ...env.tasks, ...broken } }, { subject: id })).status).toBe(503)
+      expect((await env.tasks.get(id))!.status).not.toBe('failed')
+    }
+  })
+
+  test('for what nobody foresaw: 500', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    const odd = async (): Promise<never> => {
+      throw new Error('odd')
+    }
+    expect((await deliver({ ...env, blobs: { ...env.blobs, asFile: odd } }, { subject: id })).status).toBe(500)
+    expect((await env.tasks.get(id))!.status).toBe('processing')
+  })
+
+  test('when the time is up between two variants: nothing more is written', async () => {
+    const over = new AbortController()
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    const late = withInvocation(env, { signal: over.signal })
+    const { status } = await deliver(
+      duringWork(late, async () => over.abort()),
+      { subject: id },
+    )
+    expect(status).toBe(500)
+    expect((await env.tasks.get(id))!.status).toBe('processing')
+    expect(await env.blobs.get(variantKey(id, '200x200', 'jpeg'))).toBeNull()
+  })
+
+  test('is expected by the sweeper when the container dies', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    const asFile = async (): Promise<never> => {
+      expect((await env.tasks.get(id))!.nextCheckAt).toBe(env.invocation.deadline + CHECK_MARGIN_MS)
+      throw new Error('killed')
+    }
+    expect((await deliver({ ...env, blobs: { ...env.blobs, asFile } }, { subject: id })).status).toBe(500)
+  })
+})
