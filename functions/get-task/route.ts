@@ -57,6 +57,7 @@ export const route = createRoute({
     },
     204: { description: 'Event stream alone: `Last-Event-ID` is that of the final state, so nothing more will come.' },
     304: { description: 'The task is still the one that `If-None-Match` names.' },
+    400: problemContent('`invalid-request`: a part of the signed link is given twice.'),
     401: problemContent(
       '`unauthorized`: neither an API key nor a signed link, and the task is not known to be public.',
     ),
