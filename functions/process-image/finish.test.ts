@@ -121,7 +121,7 @@ describe('the original', () => {
     const { id, source } = await createTask(env, { bytes: jpeg, options: { original: 'discard' } })
     await deliver(env, { subject: id })
     expect((await env.tasks.get(id))!.source.key).toBeNull()
-    expect(await env.blobs.get(source.key!)).toBeNull()
+    expect(await env.blobs.asFile(source.key!)).toBeNull()
   })
 
   test('is kept otherwise, and when the task failed', async () => {
@@ -144,7 +144,7 @@ describe('the original', () => {
     expect(first.status).toBe(500)
     expect((await env.tasks.get(id))!.status).toBe('completed')
     expect(await deliver(env, { subject: id })).toMatchObject({ status: 200, body: { outcome: 'over' } })
-    expect(await env.blobs.get(source.key!)).toBeNull()
+    expect(await env.blobs.asFile(source.key!)).toBeNull()
     expect((await env.tasks.get(id))!.source.key).toBeNull()
   })
 
@@ -187,7 +187,7 @@ describe('deliveries', () => {
       body: { outcome: 'lost' },
     })
     expect(await env.tasks.get(id)).toMatchObject({ status: 'processing', deliveries: 2, nextCheckAt: 1, progress: 0 })
-    expect(await env.blobs.get(variantKey(id, '400x400', 'jpeg'))).not.toBeNull()
+    expect(await env.blobs.asFile(variantKey(id, '400x400', 'jpeg'))).not.toBeNull()
     expect((await deliver(env, { subject: id })).body.outcome).toBe('completed')
   })
 
@@ -265,6 +265,15 @@ describe('another try', () => {
     }
   })
 
+  test('where the disk is full at the last variant', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    const put: Bindings['blobs']['put'] = async (key, ...rest) =>
+      key.includes('200x200') ? await away() : await env.blobs.put(key, ...rest)
+    expect((await deliver({ ...env, blobs: { ...env.blobs, put } }, { subject: id })).status).toBe(503)
+    expect(await env.tasks.get(id)).toMatchObject({ status: 'processing', variants: [] })
+  })
+
   test('for what nobody foresaw: 500', async () => {
     await using env = await testBindings()
     const { id } = await createTask(env, { bytes: jpeg })
@@ -286,7 +295,7 @@ describe('another try', () => {
     )
     expect(status).toBe(500)
     expect((await env.tasks.get(id))!.status).toBe('processing')
-    expect(await env.blobs.get(variantKey(id, '200x200', 'jpeg'))).toBeNull()
+    expect(await env.blobs.asFile(variantKey(id, '200x200', 'jpeg'))).toBeNull()
   })
 
   test('is expected by the sweeper when the container dies', async () => {

@@ -125,9 +125,14 @@ describe('what is refused', () => {
     expect(await codeOf(inspect(await folder.file(bytes)))).toBe('unsupported-image')
   })
 
-  test('TIFF is not decoded, though libvips could', async () => {
-    const bytes = await picture({ width: 30, height: 30, format: 'tiff' })
-    expect(await codeOf(inspect(await folder.file(bytes)))).toBe('unsupported-image')
+  test('what libvips could decode besides is not even opened', async () => {
+    const tiff = await picture({ width: 30, height: 30, format: 'tiff' })
+    const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+    for (const bytes of [tiff, svg]) {
+      expect(await codeOf(inspect(await folder.file(bytes)))).toBe('unsupported-image')
+      await expect(sharp(bytes).metadata()).rejects.toThrow(/unsupported image format/)
+      await expect(sharp(await folder.file(bytes)).metadata()).rejects.toThrow(/unsupported image format/)
+    }
   })
 
   test.each(['jpeg', 'png', 'webp', 'gif', 'avif'] as const)('a truncated %s is corrupt', async (format) => {

@@ -1,10 +1,10 @@
 /** From a stored original to stored variants. */
 import type { Settlement } from '#shared/bindings.ts'
 import type { Source } from '#shared/task.ts'
-import { MEDIA_TYPE, outputCost, pixelsMax, type Variant, variantKey } from '#shared/variant.ts'
+import { MEDIA_TYPE, outputCost, pixelsMax, variantKey } from '#shared/variant.ts'
 import { PermanentFailure, tooCostly, tooManyPixels } from './failure.ts'
 import { advance, type Hold, HoldLost } from './hold.ts'
-import { inspect, type Picture, render } from './render.ts'
+import { inspect, type Picture, render, type RenderedVariant } from './render.ts'
 
 export type Made = Omit<Extract<Settlement, { status: 'completed' }>, 'status'>
 
@@ -27,26 +27,56 @@ async function tell(hold: Hold, done: number, all: number): Promise<void> {
   if (done < all && steps(done) > steps(done - 1)) await advance(hold, { progress: done / all })
 }
 
-async function renderInto(hold: Hold, path: string, picture: Picture) {
+async function store(
+  hold: Hold,
+  made: Made['variants'],
+  { spec, size, format, bytes }: RenderedVariant,
+): Promise<void> {
   const { env, task } = hold
+  const { name } = spec
+  // What put returns, not what we gave it: an earlier attempt may have been first, and its bytes stay.
+  const { created: _created, ...stored } = await env.blobs.put(variantKey(task.id, name, format), bytes)
+  made.push({ name, ...stored, ...size, mediaType: MEDIA_TYPE[format], derived: {} })
+  await tell(hold, made.length, task.options.variants.length)
+}
+
+/** One variant is written to disk while the next is encoded; no third waits in memory. */
+async function renderInto(hold: Hold, path: string, picture: Picture) {
+  const { task, env } = hold
   const { variants: specs, background } = task.options
-  const made = new Map<string, Variant>()
-  let storingMs = 0
-  const startedAt = performance.now()
-  const { look, variants } = await render(path, picture, { variants: specs, background })
-  for await (const { spec, size, format, bytes } of variants) {
-    env.invocation.signal.throwIfAborted()
-    const storingFrom = performance.now()
-    const { name } = spec
-    // What put returns, not what we gave it: an earlier attempt may have been first, and its bytes stay.
-    const { created: _created, ...stored } = await env.blobs.put(variantKey(task.id, name, format), bytes)
-    made.set(name, { name, ...stored, ...size, mediaType: MEDIA_TYPE[format], derived: {} })
-    await tell(hold, made.size, specs.length)
-    storingMs += performance.now() - storingFrom
+  const made: Made['variants'] = []
+  let storing = Promise.resolve()
+  try {
+    const { look, variants } = await render(path, picture, { variants: specs, background })
+    for await (const variant of variants) {
+      await storing
+      env.invocation.signal.throwIfAborted()
+      storing = store(hold, made, variant)
+      // Whoever awaits it next is told; until then it is not unheard.
+      storing.catch(() => {})
+    }
+    await storing
+    const order = new Map(specs.map(({ name }, index) => [name, index]))
+    return { look, variants: made.toSorted((a, b) => order.get(a.name)! - order.get(b.name)!) }
+  } finally {
+    // Nothing of ours may still be written when the caller clears up.
+    await storing.catch(() => {})
   }
-  const seconds = (performance.now() - startedAt - storingMs) / 1_000
-  env.invocation.measure('render_seconds', seconds, { outcome: 'completed' })
-  return { look, variants: specs.flatMap(({ name }) => made.get(name) ?? []) }
+}
+
+/** From the first pixel to the last byte stored. */
+async function timed<T>({ env }: Hold, rendering: Promise<T>): Promise<T> {
+  const startedAt = performance.now()
+  const measure = (outcome: 'completed' | 'failed'): void =>
+    env.invocation.measure('render_seconds', (performance.now() - startedAt) / 1_000, { outcome })
+  try {
+    const made = await rendering
+    measure('completed')
+    return made
+  } catch (error) {
+    if (error instanceof PermanentFailure) measure('failed')
+    throw error
+  }
 }
 
 /**
@@ -63,7 +93,7 @@ export async function makeVariants(hold: Hold, source: Source): Promise<Made> {
   }
   try {
     const picture = await checkedPicture(hold, file.path)
-    const { look, variants } = await renderInto(hold, file.path, picture)
+    const { look, variants } = await timed(hold, renderInto(hold, file.path, picture))
     const { format, width, height, frames } = picture
     const warnings =
       frames > 1 ? [`The image is an animation of ${frames} frames; only the first of them was used.`] : []
