@@ -9,7 +9,7 @@ export type BodyKind = 'multipart' | 'raw' | 'json'
 /** Bytes that boundaries and part headers may add to a multipart body. */
 export const MULTIPART_OVERHEAD_MAX = 64 * KIB
 
-export const ACCEPTED_BODIES = 'multipart/form-data, image/*, application/octet-stream or application/json'
+const ACCEPTED_BODIES = 'multipart/form-data, image/*, application/octet-stream or application/json'
 
 function kindOf(contentType: string): BodyKind | null {
   const essence = contentType.split(';')[0]!.trim().toLowerCase()
@@ -18,18 +18,26 @@ function kindOf(contentType: string): BodyKind | null {
   return /^application\/([\w.-]+\+)?json$/.test(essence) ? 'json' : null
 }
 
-export const NO_IMAGE = 'Expected an image, got no body.'
+const NO_IMAGE = 'Expected an image, got no body.'
 
-/** The kind of body by its Content-Type; reads none of it. */
-export function bodyKind(request: Request): BodyKind {
+function unsupported(got: string): Problem {
+  return new Problem('unsupported-media-type', `Expected ${ACCEPTED_BODIES}, got ${got}.`)
+}
+
+/** Without a Content-Type a body is of no kind; but a server may hand over a stream where nothing was sent. */
+async function refuseUntyped(body: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<never> {
+  for await (const chunk of chunksOf(body, signal)) if (chunk.length > 0) throw unsupported('no Content-Type')
+  throw invalid('', NO_IMAGE)
+}
+
+/** The kind of body by its Content-Type; of a body that is accepted nothing is read. */
+export async function bodyKind(request: Request, signal: AbortSignal): Promise<BodyKind> {
   const { headers, body } = request
   if (body === null || headers.get('content-length') === '0') throw invalid('', NO_IMAGE)
   const contentType = headers.get('content-type')
-  const kind = contentType === null ? null : kindOf(contentType)
-  if (kind === null) {
-    const got = contentType === null ? 'no Content-Type' : contentType.slice(0, 100)
-    throw new Problem('unsupported-media-type', `Expected ${ACCEPTED_BODIES}, got ${got}.`)
-  }
+  if (contentType === null) return await refuseUntyped(body, signal)
+  const kind = kindOf(contentType)
+  if (kind === null) throw unsupported(contentType.slice(0, 100))
   const encoding = headers.get('content-encoding')
   if (encoding !== null && encoding.toLowerCase() !== 'identity') {
     throw new Problem(

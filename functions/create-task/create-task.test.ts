@@ -241,6 +241,10 @@ describe('what is no image', () => {
       expect(await problemOf(response)).toMatchObject({ status: 400, code: 'invalid-request' })
     }
     expect(await problemOf(await post(env, { body: '', type: 'application/json' }))).toMatchObject({ status: 400 })
+    // As a server hands over a request without a body.
+    for (const type of ['image/png', 'application/json', FORM, null]) {
+      expect(await problemOf(await post(env, { body: streamOf([]), type }))).toMatchObject({ status: 400 })
+    }
   })
 
   test.each([

@@ -10,7 +10,7 @@ import { route } from './route.ts'
 async function accept(c: AppContext): Promise<Accepted> {
   const { env } = c
   const request = c.req.raw
-  const kind = bodyKind(request)
+  const kind = await bodyKind(request, env.invocation.signal)
   refuseLength(request, kind, env.settings.inputBytesMax)
   const key = idempotencyKey(c.req.header('idempotency-key'))
   if (key === null) return await acceptTask(env, request, kind, null)

@@ -1,5 +1,5 @@
 /** multipart/form-data (RFC 7578): one file part named `image`, and fields before or after it. */
-import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy'
+import type { BusboyFileStream, BusboyInstance } from '@fastify/busboy'
 import { Buffer } from 'node:buffer'
 import { FIELDS_BYTES_MAX, KIB } from '#shared/limits.ts'
 import { MULTIPART_OVERHEAD_MAX, tooLarge } from './body.ts'
@@ -38,7 +38,9 @@ function displayName(filename: string | undefined): string | null {
   return name === '' ? null : name
 }
 
-function openParser(contentType: string): BusboyInstance {
+async function openParser(contentType: string): Promise<BusboyInstance> {
+  // Not needed to answer anything but a form, and a cold start is measured.
+  const { Busboy } = await import('@fastify/busboy')
   try {
     return new Busboy({
       headers: { 'content-type': contentType },
@@ -90,7 +92,7 @@ export async function readForm<T>(
   chunks: AsyncIterable<Uint8Array>,
   { inputBytesMax, stop, take }: FormOptions<T>,
 ): Promise<Form<T>> {
-  const parser = openParser(contentType)
+  const parser = await openParser(contentType)
   const state: Reading<T> = { fields: [], image: null, file: null, fault: null, finished: false }
   let wake = (): void => {}
   const fail = (error: unknown): void => {

@@ -243,6 +243,7 @@ describe('the other options', () => {
     '{"a":null}',
     '{"a":{"b":"c"}}',
     '{"":"x"}',
+    '{"__proto__":"x"}',
     '{"a":"b"',
   ])('metadata %s is refused', (asked) => {
     expect(problem(() => text(['metadata', asked])).errors).toMatchObject([{ pointer: 'metadata' }])

@@ -46,6 +46,11 @@ function metadataOf(given: Given, faults: Faults): Record<string, string> {
   const pairs = Object.entries(metadata)
   const bytes = pairs.reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0)
   const report = faults.at('metadata')
+  const asked = given.get('metadata')
+  // Valid in JSON, but no object of ours can have it as a key like any other.
+  if (typeof asked === 'object' && asked !== null && Object.hasOwn(asked, '__proto__')) {
+    report([], 'Expected keys other than "__proto__"')
+  }
   if (pairs.length > METADATA_PAIRS_MAX) report([], `Expected at most ${METADATA_PAIRS_MAX} pairs, got ${pairs.length}`)
   if (bytes > METADATA_BYTES_MAX) report([], `Expected at most ${METADATA_BYTES_MAX} bytes, got ${bytes}`)
   if (Object.hasOwn(metadata, '')) report([], 'Expected keys that are not empty, got ""')

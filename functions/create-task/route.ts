@@ -2,38 +2,33 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { IDEMPOTENCY_KEY_MAX, WAIT_SECONDS_MAX } from '#shared/limits.ts'
 import { problemContent, TaskSchema } from '#shared/representation.ts'
-import { JsonBodySchema, OPTION_SCHEMAS, VariantsSchema } from './schema.ts'
+import { JsonBodySchema, OPTION_NAMES } from './schema.ts'
 
-type Schema = Record<string, unknown>
+type Schema = Record<string, unknown> & { description?: string }
 
-/** JSON Schema 2020-12, which OpenAPI 3.1 takes as it is. */
-function schemaOf(schema: z.ZodType): Schema {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: 'input' }) as Schema
-  return rest
-}
+/** JSON Schema 2020-12, which OpenAPI 3.1 takes as it is. Converted once: an option is the same wherever it stands. */
+const { $schema: _dialect, ...jsonBody } = z.toJSONSchema(JsonBodySchema, { io: 'input' })
+const members = jsonBody.properties as Record<string, Schema>
 
 /** An option as text: a list with commas, a number in digits, an object as its JSON. */
-function textSchema(name: string, schema: z.ZodType): Schema {
-  const { description: _description, ...rest } = schemaOf(schema)
+function textSchema(name: string): Schema {
+  const { description: _description, ...rest } = members[name]!
   if (name === 'variants') return { type: 'string', default: rest['default'] }
-  return name === 'metadata'
-    ? { type: 'string', contentMediaType: 'application/json', examples: ['{"album":"summer"}'] }
-    : rest
+  if (name !== 'metadata') return rest
+  return { type: 'string', contentMediaType: 'application/json', examples: ['{"album":"summer"}'] }
 }
 
-const OPTIONS: Array<[string, z.ZodType]> = [['variants', VariantsSchema], ...Object.entries(OPTION_SCHEMAS)]
-
-function describe(name: string, schema: z.ZodType): string {
-  const description = schema.meta()?.description ?? ''
+function describe(name: string): string {
+  const description = members[name]!.description ?? ''
   return name === 'metadata' ? `${description} A JSON object as text.` : description
 }
 
-const queryParameters = OPTIONS.map(([name, schema]) => ({
+const queryParameters = OPTION_NAMES.map((name) => ({
   name,
   in: 'query' as const,
   required: false,
-  description: describe(name, schema),
-  schema: textSchema(name, schema),
+  description: describe(name),
+  schema: textSchema(name),
 }))
 
 const headerParameters = [
@@ -66,9 +61,7 @@ const formSchema = {
   additionalProperties: false,
   properties: {
     image: { type: 'string' as const, format: 'binary', description: 'The file: JPEG, PNG, WebP, GIF or AVIF.' },
-    ...Object.fromEntries(
-      OPTIONS.map(([name, schema]) => [name, { ...textSchema(name, schema), description: describe(name, schema) }]),
-    ),
+    ...Object.fromEntries(OPTION_NAMES.map((name) => [name, { ...textSchema(name), description: describe(name) }])),
   },
 }
 
@@ -100,7 +93,7 @@ export const route = createRoute({
         'image/*': bytes,
         'application/octet-stream': bytes,
         'application/json': {
-          schema: schemaOf(JsonBodySchema),
+          schema: jsonBody,
           examples: {
             url: { summary: 'From a URL', value: { url: 'https://example.com/cat.jpg', variants: ['800x', 'x600'] } },
             task: {

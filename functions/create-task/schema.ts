@@ -1,6 +1,6 @@
 /** The options of POST /tasks, one schema for each: what the document shows and what is checked. */
 import { z } from '@hono/zod-openapi'
-import { SIDE_MAX, SIDE_MIN, URL_CHARS_MAX, VARIANTS_MAX } from '#shared/limits.ts'
+import { METADATA_PAIRS_MAX, SIDE_MAX, SIDE_MIN, URL_CHARS_MAX, VARIANTS_MAX } from '#shared/limits.ts'
 import { FITS, OUTPUT_FORMATS, POSITIONS, VARIANT_NAME } from '#shared/variant.ts'
 
 /** One message for whatever is wrong with a value: what was expected. What came is added where it is answered. */
@@ -59,10 +59,12 @@ export const OPTION_SCHEMAS = {
   }),
   metadata: z.record(z.string(), z.string({ error: METADATA }), { error: METADATA }).meta({
     description: 'Up to 20 pairs of strings, 2 KiB together; comes back in the task, list filter and callback.',
+    maxProperties: METADATA_PAIRS_MAX,
     examples: [{ album: 'summer' }],
   }),
   callbackUrl: UrlSchema.meta({
     description: 'Where the finished task is posted to, signed as Standard Webhooks.',
+    format: 'uri',
     examples: ['https://example.com/hooks/revela'],
   }),
   access: oneOf(['signed', 'public']).meta({
@@ -70,7 +72,12 @@ export const OPTION_SCHEMAS = {
   }),
 }
 
-export const VariantsSchema = z.union([z.string(), z.array(z.union([z.string(), VariantSchema]))]).meta({
+const ListSchema = z
+  .array(z.union([z.string(), VariantSchema]))
+  .min(1)
+  .max(VARIANTS_MAX)
+
+const VariantsSchema = z.union([z.string(), ListSchema]).meta({
   description:
     `Up to ${VARIANTS_MAX}: \`WxH\` fits inside, \`Wx\`, \`xH\`, \`WxH:cover\` fills and crops, or a name that the ` +
     `server defines; each side ${SIDE_MIN} to ${SIDE_MAX}. As text separated by commas, or a list.`,
@@ -84,10 +91,14 @@ export const JsonBodySchema = z
   .strictObject({
     url: UrlSchema.optional().meta({
       description: 'Where the image is fetched from: http or https, a public address.',
+      format: 'uri',
       examples: ['https://example.com/cat.jpg'],
     }),
     taskId: z.string().optional().meta({ description: 'A task whose stored original is used anew.' }),
     variants: VariantsSchema.optional(),
     ...z.object(OPTION_SCHEMAS).partial().shape,
   })
-  .meta({ description: 'Exactly one of `url` and `taskId`, and the options.' })
+  .meta({
+    description: 'Exactly one of `url` and `taskId`, and the options.',
+    oneOf: [{ required: ['url'] }, { required: ['taskId'] }],
+  })
