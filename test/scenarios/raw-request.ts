@@ -1,0 +1,40 @@
+/** Requests that fetch does not make: a Host of one's own, a body that comes in pieces or stops. */
+import { once } from 'node:events'
+import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+
+export interface Slow {
+  /** More of the body. */
+  write(bytes: Uint8Array): void
+  end(): void
+  /** Goes away, as a phone in a tunnel does. */
+  drop(): void
+  /** Status and JSON body. */
+  answer: Promise<{ status: number; headers: IncomingMessage['headers']; body: Record<string, unknown> }>
+}
+
+async function answerOf(sent: ClientRequest): Promise<Awaited<Slow['answer']>> {
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  const text = (await response.setEncoding('utf8').toArray()).join('')
+  const body = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {}
+  return { status: response.statusCode ?? 0, headers: response.headers, body }
+}
+
+/** Resolves once the server has the headers and has begun with the request (`100 Continue`), its body still to come. */
+export async function beginUpload(url: string, headers: Record<string, string>): Promise<Slow> {
+  const sent = request(`${url}/tasks`, { method: 'POST', headers: { expect: '100-continue', ...headers } })
+  const answer = answerOf(sent)
+  answer.catch(() => undefined)
+  sent.flushHeaders()
+  await once(sent, 'continue')
+  return { write: (bytes) => void sent.write(bytes), end: () => sent.end(), drop: () => sent.destroy(), answer }
+}
+
+export async function ask(
+  url: string,
+  headers: Record<string, string>,
+  method = 'GET',
+): Promise<Awaited<Slow['answer']>> {
+  const sent = request(url, { method, headers })
+  sent.end()
+  return await answerOf(sent)
+}

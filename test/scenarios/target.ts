@@ -1,0 +1,20 @@
+/** Where the scenarios run: a place that can be started with an environment, and is spoken to by HTTP alone. */
+
+export interface Running {
+  /** No slash at its end. */
+  url: string
+  /** Every stored file, unfinished ones too, as `input/{taskId}/original.jpg`, in order. */
+  files(): Promise<string[]>
+  /** Takes the blob store away until what it resolves with is called. Left out where a target cannot do that. */
+  breakBlobs?(): Promise<() => Promise<void>>
+  /** Makes the task store refuse writes until what it resolves with is called. */
+  breakTasks?(): Promise<() => Promise<void>>
+  /** Ends it as an operator would, and removes what it stored; rejects when it does not end cleanly. */
+  stop(): Promise<void>
+}
+
+export interface Target {
+  name: string
+  /** Resolves when it answers and its functions are loaded. `env` is all that is configured. */
+  start(env: Record<string, string>): Promise<Running>
+}
