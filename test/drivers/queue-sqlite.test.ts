@@ -4,7 +4,8 @@ import { sqliteLeases } from '../../runtime/drivers/queue/sqlite-leases.ts'
 import { sqliteQueue, type SqliteQueue } from '../../runtime/drivers/queue/sqlite.ts'
 import type { SqliteFile } from '../../runtime/drivers/sqlite/file.ts'
 import { transaction } from '../../runtime/drivers/sqlite/transaction.ts'
-import { ACK, DEAD, describeQueue, handler, NEVER, newMessage, QUICK, retry } from './queue.ts'
+import { ACK, DEAD, handler, NEVER, newMessage, OPTIONS, QUEUE, retry } from './queue-kit.ts'
+import { describeQueue } from './queue.ts'
 import { type TestFile, testFile } from './sqlite-file.ts'
 
 // Two handles on one file: what one process and another have.
@@ -19,8 +20,6 @@ describeQueue('sqlite', async () => {
   return { queue, second, close }
 })
 
-const QUEUE = newMessage().queue
-const OPTIONS = { concurrency: 1, maxAttempts: 3, backoff: QUICK }
 const HOUR = 3_600_000
 
 describe('sqlite alone', () => {

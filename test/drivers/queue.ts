@@ -1,9 +1,9 @@
 /** What every queue must do, whatever it is made of. Each queue's own test opens it and hands it over. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { ConsumeOptions, Delivery, QueueDriver } from '#shared/consumer.ts'
-import type { Message } from '#shared/message.ts'
+import type { ConsumeOptions, Consumer, Delivery, QueueDriver, QueueStats } from '#shared/consumer.ts'
 import type { Verdict } from '#shared/verdict.ts'
-import { sampleMessage, sampleTask } from './samples.ts'
+import { ACK, handler, NEVER, newMessage, OPTIONS, QUEUE, retry } from './queue-kit.ts'
+import { describeRetries } from './queue-retries.ts'
 
 export interface OpenedQueue {
   /** Learns of messages of its own process by being told, not by polling. */
@@ -13,41 +13,16 @@ export interface OpenedQueue {
   close(): Promise<void>
 }
 
-export const ACK: Verdict = { kind: 'ack' }
-export const DEAD: Verdict = { kind: 'dead', reason: 'status 422', status: 422 }
-
-export function retry(overrides: { afterMs?: number; counted?: boolean } = {}): Verdict {
-  return { kind: 'retry', reason: 'status 503', status: 503, afterMs: null, counted: true, fault: false, ...overrides }
+/** What the parts of the suite share. */
+export interface QueueSuite {
+  queue(this: void): QueueDriver
+  second(this: void): QueueDriver
+  consume(this: void, options?: Partial<ConsumeOptions>, driver?: QueueDriver): Consumed
+  /** Resolves when the stats are as told: what follows a verdict is not awaited by any handler. */
+  settled(this: void, stats: Partial<QueueStats>): Promise<void>
 }
 
-export const QUICK = { initialMs: 1, factor: 1, maxMs: 1 }
-/** Longer than any test may take. */
-export const NEVER = { initialMs: 3_600_000, factor: 1, maxMs: 3_600_000 }
-const OPTIONS: ConsumeOptions = { concurrency: 1, maxAttempts: 3, backoff: QUICK }
-
-export const newMessage = (): Message => sampleMessage(sampleTask())
-const QUEUE = newMessage().queue
-
-/** A handler that is driven by the test: it hands deliveries out, and each waits for its verdict. */
-export function handler() {
-  const deliveries: Delivery[] = []
-  const waiting: { delivery: Delivery; end: (verdict: Verdict | Promise<Verdict>) => void }[] = []
-  const takers: (() => void)[] = []
-  return {
-    deliveries,
-    handle: (delivery: Delivery): Promise<Verdict> =>
-      new Promise((end) => {
-        deliveries.push(delivery)
-        waiting.push({ delivery, end })
-        takers.shift()?.()
-      }),
-    /** The next delivery that no one has seen, as soon as there is one. */
-    next: async () => {
-      if (waiting.length === 0) await new Promise<void>((resolve) => takers.push(resolve))
-      return waiting.shift()!
-    },
-  }
-}
+type Consumed = ReturnType<typeof handler> & { consumer: Consumer }
 
 export function describeQueue(name: string, open: () => Promise<OpenedQueue>): void {
   describe(`queue: ${name}`, () => {
@@ -59,12 +34,11 @@ export function describeQueue(name: string, open: () => Promise<OpenedQueue>): v
     })
     afterEach(() => opened.close())
 
-    const consume = (options: Partial<ConsumeOptions> = {}, driver = queue) => {
+    const consume = (options: Partial<ConsumeOptions> = {}, driver = queue): Consumed => {
       const handled = handler()
       return { ...handled, consumer: driver.consume(QUEUE, { ...OPTIONS, ...options }, handled.handle) }
     }
-    /** Resolves when the stats are as told: what follows a verdict is not awaited by any handler. */
-    const settled = async (stats: Partial<Awaited<ReturnType<QueueDriver['stats']>>>): Promise<void> => {
+    const settled = async (stats: Partial<QueueStats>): Promise<void> => {
       await expect.poll(() => queue.stats(QUEUE), { interval: 2, timeout: 10_000 }).toMatchObject(stats)
     }
 
@@ -152,116 +126,7 @@ export function describeQueue(name: string, open: () => Promise<OpenedQueue>): v
       end(ACK)
     })
 
-    describe('retry', () => {
-      test('counts, and comes again after its backoff', async () => {
-        const { next } = consume({ backoff: { initialMs: 60, factor: 1, maxMs: 60 } })
-        await queue.send(newMessage())
-        const before = Date.now()
-        const first = await next()
-        first.end(retry())
-        const second = await next()
-        expect(second.delivery).toEqual({ ...first.delivery, attempt: 2 })
-        // Between half and all of the step.
-        expect(Date.now() - before).toBeGreaterThanOrEqual(30)
-        second.end(ACK)
-      })
-
-      test('afterMs stands in for the backoff', async () => {
-        const { next } = consume({ backoff: NEVER })
-        await queue.send(newMessage())
-        const before = Date.now()
-        ;(await next()).end(retry({ afterMs: 50 }))
-        const { delivery, end } = await next()
-        expect(delivery.attempt).toBe(2)
-        expect(Date.now() - before).toBeGreaterThanOrEqual(50)
-        end(ACK)
-      })
-
-      test('one that waits for its time holds up no other', async () => {
-        const { next } = consume({ backoff: NEVER })
-        await queue.send(newMessage())
-        ;(await next()).end(retry())
-        await settled({ delayed: 1 })
-        const message = newMessage()
-        await queue.send(message)
-        const { delivery, end } = await next()
-        expect(delivery.message.id).toBe(message.id)
-        end(ACK)
-        await settled({ delayed: 1, waiting: 0, active: 0 })
-      })
-
-      test('uncounted, the attempt stays, however often', async () => {
-        const { next } = consume({ maxAttempts: 1, backoff: NEVER })
-        await queue.send(newMessage())
-        for (let i = 0; i < 4; i++) {
-          const { delivery, end } = await next()
-          expect(delivery.attempt).toBe(1)
-          end(retry({ counted: false, afterMs: 0 }))
-        }
-        ;(await next()).end(ACK)
-      })
-
-      test('a handler that throws has failed once', async () => {
-        const { next } = consume()
-        await queue.send(newMessage())
-        ;(await next()).end(Promise.reject(new Error('boom')))
-        const { delivery, end } = await next()
-        expect(delivery.attempt).toBe(2)
-        end(ACK)
-      })
-    })
-
-    describe('dead letters', () => {
-      test('after maxAttempts failures it comes once more, at once; failing again it is dead', async () => {
-        // With this backoff only the settling delivery can come within the test.
-        const { next } = consume({ maxAttempts: 1, backoff: NEVER })
-        const message = newMessage()
-        await queue.send(message)
-        ;(await next()).end(retry())
-        const { delivery, end } = await next()
-        expect(delivery.attempt).toBe(2)
-        end(retry({ afterMs: 3_600_000 }))
-        await settled({ dead: 1, waiting: 0, active: 0, delayed: 0 })
-        const [letter] = await queue.deadLetters(QUEUE, 10)
-        const { diedAt, ...rest } = letter!
-        expect(rest).toEqual({ message, reason: 'status 503', attempts: 2, lastStatus: 503 })
-        expect(new Date(diedAt).toISOString()).toBe(diedAt)
-      })
-
-      test('acked on the settling delivery, it is not dead', async () => {
-        const { next, deliveries } = consume({ maxAttempts: 2 })
-        await queue.send(newMessage())
-        for (const verdict of [retry(), retry(), ACK]) (await next()).end(verdict)
-        await settled({ waiting: 0, active: 0, delayed: 0, dead: 0 })
-        expect(deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3])
-      })
-
-      test('a dead verdict needs no second try, and its id may be sent again', async () => {
-        const { next } = consume()
-        const message = newMessage()
-        await queue.send(message)
-        ;(await next()).end(DEAD)
-        await settled({ dead: 1, waiting: 0, active: 0 })
-        expect(await opened.second.deadLetters(QUEUE, 10)).toMatchObject([
-          { message, reason: 'status 422', attempts: 1, lastStatus: 422 },
-        ])
-        await queue.send(message)
-        ;(await next()).end(ACK)
-        expect(await queue.deadLetters(QUEUE, 10)).toHaveLength(1)
-      })
-
-      test('of many, the newest up to limit', async () => {
-        const { next } = consume()
-        const messages = [newMessage(), newMessage(), newMessage()]
-        for (const message of messages) {
-          await queue.send(message)
-          ;(await next()).end(DEAD)
-        }
-        await settled({ dead: 3 })
-        const letters = await queue.deadLetters(QUEUE, 2)
-        expect(letters.map(({ message }) => message.id)).toEqual([messages[2]!.id, messages[1]!.id])
-      })
-    })
+    describeRetries({ queue: () => queue, second: () => opened.second, consume, settled })
 
     test('remove takes a waiting message out and leaves a running one to end', async () => {
       const running = newMessage()
@@ -288,6 +153,11 @@ export function describeQueue(name: string, open: () => Promise<OpenedQueue>): v
       const { end } = await next()
       consumer.pause()
       await queue.send(newMessage())
+      // Once this one has come, the other would have come too.
+      const elsewhere = handler()
+      queue.consume('another-queue', OPTIONS, elsewhere.handle)
+      await queue.send({ ...newMessage(), queue: 'another-queue' })
+      ;(await elsewhere.next()).end(ACK)
       let idle = false
       const idled = consumer.idle().then(() => (idle = true))
       expect(await queue.stats(QUEUE)).toMatchObject({ active: 1, waiting: 1 })

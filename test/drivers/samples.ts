@@ -85,6 +85,8 @@ export function completion(id: string): Settlement {
   }
 }
 
+export const CLAIM = { attempt: 1, nextCheckAt: 5_000 }
+
 export const FAILURE: Settlement = { status: 'failed', error: { code: 'image-corrupt', message: 'It is truncated.' } }
 
 export function keyRequest(overrides: Partial<KeyRequest> = {}): KeyRequest {

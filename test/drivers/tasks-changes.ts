@@ -3,19 +3,15 @@ import { getEventListeners } from 'node:events'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { TaskStore } from '#shared/bindings.ts'
 import { isTerminal, newTaskId, type Task } from '#shared/task.ts'
-import { completion, FAILURE, sampleDerived, sampleMessage, sampleTask } from './samples.ts'
-import type { OpenedTaskStore } from './tasks.ts'
-
-type Create = (overrides?: Partial<Task>) => Promise<Task>
-
-const CLAIM = { attempt: 1, nextCheckAt: 5_000 }
+import { CLAIM, completion, FAILURE, sampleDerived, sampleMessage, sampleTask } from './samples.ts'
+import type { TaskSuite } from './tasks.ts'
 
 async function untilTerminal(store: TaskStore, id: string, signal: AbortSignal): Promise<Task | null> {
   for await (const task of store.changes(id, signal)) if (task === null || isTerminal(task)) return task
   return null
 }
 
-export function describeChanges(opened: () => OpenedTaskStore, create: Create): void {
+export function describeChanges({ opened, create }: TaskSuite): void {
   describe('changes', () => {
     let tasks: TaskStore
     let second: TaskStore

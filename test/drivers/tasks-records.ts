@@ -2,13 +2,11 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { TaskStore } from '#shared/bindings.ts'
 import { DAY_MS } from '#shared/limits.ts'
-import { newTaskId, type Task } from '#shared/task.ts'
+import { newTaskId } from '#shared/task.ts'
 import { keyRequest, times } from './samples.ts'
-import type { OpenedTaskStore } from './tasks.ts'
+import type { TaskSuite } from './tasks.ts'
 
-type Create = (overrides?: Partial<Task>) => Promise<Task>
-
-export function describeRecords(opened: () => OpenedTaskStore, create: Create): void {
+export function describeRecords({ opened, create }: TaskSuite): void {
   let tasks: TaskStore
   let second: TaskStore
   beforeEach(() => {
