@@ -114,6 +114,12 @@ describe('durability', () => {
   })
 })
 
+it('does not touch the disk for a put that was aborted before', async () => {
+  const put = blobs.put(originalKey(newTaskId(), 'jpeg'), Buffer.from('bytes'), AbortSignal.abort(new Error('gone')))
+  await expect(put).rejects.toThrow('gone')
+  expect(disk.calls).toEqual([])
+})
+
 describe('a disk that fails', () => {
   const steps = ['mkdir folder', 'open temp', 'writev temp', 'sync temp', 'link temp']
   const codes = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EIO', 'EMFILE']

@@ -152,10 +152,10 @@ describe('memory', () => {
     await writeFile(path, Buffer.alloc(3 * READ_BYTES, 'b'), { flag: 'r+' })
     const reader = blob!.body.getReader()
     const first = await reader.read()
-    expect(first.value).toEqual(Buffer.alloc(READ_BYTES, 'b'))
+    expect([first.value?.byteLength, String.fromCodePoint(first.value?.[0] ?? 0)]).toEqual([READ_BYTES, 'b'])
     await writeFile(path, Buffer.alloc(3 * READ_BYTES, 'c'), { flag: 'r+' })
     const second = await reader.read()
-    expect(second.value).toEqual(Buffer.alloc(READ_BYTES, 'c'))
+    expect([second.value?.byteLength, String.fromCodePoint(second.value?.[0] ?? 0)]).toEqual([READ_BYTES, 'c'])
     await reader.cancel()
   })
 
@@ -169,6 +169,7 @@ describe('memory', () => {
 })
 
 describe.runIf(existsSync('/proc/self/fd'))('descriptors', () => {
+  // Compared with `at most`: the runner and the test before may close some of theirs meanwhile.
   async function openFiles(): Promise<number> {
     return (await readdir('/proc/self/fd')).length
   }
@@ -196,7 +197,7 @@ describe.runIf(existsSync('/proc/self/fd'))('descriptors', () => {
     await blobs.put(key, randomBytes(3 * READ_BYTES))
     const before = await openFiles()
     await Promise.all(Array.from({ length: 200 }, async () => await end((await blobs.get(key))!.body)))
-    expect(await openFiles()).toBe(before)
+    await expect.poll(openFiles).toBeLessThanOrEqual(before)
   })
 
   it('of 200 gets of an empty range or an empty file are closed once read', async () => {
@@ -209,7 +210,7 @@ describe.runIf(existsSync('/proc/self/fd'))('descriptors', () => {
         expect((await new Response(blob!.body).arrayBuffer()).byteLength).toBe(0)
       }
     }
-    expect(await openFiles()).toBe(before)
+    await expect.poll(openFiles).toBeLessThanOrEqual(before)
   })
 
   it('of 200 aborted puts are closed, and their files gone', async () => {
@@ -226,7 +227,7 @@ describe.runIf(existsSync('/proc/self/fd'))('descriptors', () => {
         await expect(blobs.put(originalKey(newTaskId(), 'jpeg'), source(), abort.signal)).rejects.toThrow('gone')
       }),
     )
-    expect(await openFiles()).toBe(before)
+    await expect.poll(openFiles).toBeLessThanOrEqual(before)
     expect(await readdir(inputPath)).toEqual([])
   })
 
@@ -239,6 +240,6 @@ describe.runIf(existsSync('/proc/self/fd'))('descriptors', () => {
       await blobs.copy(key, to)
       await blobs.listTasks('', 1)
     }
-    expect(await openFiles()).toBe(before)
+    await expect.poll(openFiles).toBeLessThanOrEqual(before)
   })
 })

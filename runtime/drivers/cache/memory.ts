@@ -24,10 +24,10 @@ export function memoryCache({ maxEntries }: MemoryCacheOptions): Cache {
   const entries = new LRUCache<string, Entry>({ max: maxEntries, ttlResolution: 1 })
 
   async function set(key: string, value: unknown, ttlMs: number): Promise<void> {
-    // lru-cache takes a ttl of 0 for "for ever", and throws on one that is negative or not an integer.
+    // lru-cache takes a ttl of 0 for "for ever".
     const entry = ttlMs > 0 ? frozenCopy(value) : undefined
     if (entry === undefined) entries.delete(key)
-    else entries.set(key, entry, { ttl: Math.ceil(ttlMs) })
+    else entries.set(key, entry, { ttl: ttlMs })
   }
 
   return {

@@ -17,6 +17,12 @@ export async function bytesOf(blob: Blob | null): Promise<Buffer | null> {
   return blob === null ? null : Buffer.from(await new Response(blob.body).arrayBuffer())
 }
 
+/** Null as bytesOf. Compared instead of bytes: a runner takes minutes to print how two large arrays differ. */
+export async function hashOf(blob: Blob | null): Promise<string | null> {
+  const bytes = await bytesOf(blob)
+  return bytes === null ? null : sha256(bytes)
+}
+
 /** A source that gives `first` and then waits for whatever comes next. */
 export function gated(first: Uint8Array) {
   const gate = Promise.withResolvers<void>()

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { newTaskId } from '#shared/task.ts'
 import { originalKey, variantKey, type BlobKey } from '#shared/variant.ts'
 import type { OpenBlobStore } from '../blobs.ts'
-import { bytesOf, chunked, gated, MANY_BYTES, sha256 } from './bytes.ts'
+import { bytesOf, chunked, gated, hashOf, MANY_BYTES, sha256 } from './bytes.ts'
 
 /** Reads again and again until the signal aborts. */
 async function hashesSeen({ blobs }: OpenBlobStore, key: BlobKey, signal: AbortSignal): Promise<Set<string>> {
@@ -30,7 +30,7 @@ export function putting(open: () => Promise<OpenBlobStore>): void {
       const content = randomBytes(bytes)
       const stored = await store.blobs.put(key, chunked(content, chunkBytes))
       expect(stored).toEqual({ key, bytes, sha256: sha256(content), created: true })
-      expect(await bytesOf(await store.blobs.get(key))).toEqual(content)
+      expect(await hashOf(await store.blobs.get(key))).toBe(sha256(content))
     })
 
     it('takes a whole array', async () => {
@@ -38,7 +38,7 @@ export function putting(open: () => Promise<OpenBlobStore>): void {
       const key = variantKey(newTaskId(), '800x800', 'webp')
       const content = randomBytes(MANY_BYTES)
       expect(await store.blobs.put(key, content)).toMatchObject({ bytes: MANY_BYTES, sha256: sha256(content) })
-      expect(await bytesOf(await store.blobs.get(key))).toEqual(content)
+      expect(await hashOf(await store.blobs.get(key))).toBe(sha256(content))
     })
 
     it('keeps the first write, and describes it to the second', async () => {

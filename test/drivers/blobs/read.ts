@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { newTaskId } from '#shared/task.ts'
 import { originalKey } from '#shared/variant.ts'
 import type { OpenBlobStore } from '../blobs.ts'
-import { bytesOf, MANY_BYTES } from './bytes.ts'
+import { hashOf, MANY_BYTES, sha256 } from './bytes.ts'
 
 export function reading(open: () => Promise<OpenBlobStore>): void {
   describe('get', () => {
@@ -45,7 +45,7 @@ export function reading(open: () => Promise<OpenBlobStore>): void {
       const key = originalKey(newTaskId(), 'avif')
       const content = randomBytes(MANY_BYTES)
       await store.blobs.put(key, content)
-      expect(await bytesOf(await store.blobs.get(key, { start, end }))).toEqual(content.subarray(start, end + 1))
+      expect(await hashOf(await store.blobs.get(key, { start, end }))).toBe(sha256(content.subarray(start, end + 1)))
     })
 
     it('goes on to the end though the file is deleted meanwhile', async () => {
@@ -55,7 +55,7 @@ export function reading(open: () => Promise<OpenBlobStore>): void {
       await store.blobs.put(originalKey(id, 'jpeg'), content)
       const blob = await store.blobs.get(originalKey(id, 'jpeg'))
       await store.blobs.deleteTask(id)
-      expect(await bytesOf(blob)).toEqual(content)
+      expect(await hashOf(blob)).toBe(sha256(content))
     })
 
     it('can be cancelled before, while and after it is read', async () => {
@@ -78,7 +78,7 @@ export function reading(open: () => Promise<OpenBlobStore>): void {
       const content = randomBytes(MANY_BYTES)
       await store.blobs.put(key, content)
       await using file = await store.blobs.asFile(key)
-      expect(await readFile(file!.path)).toEqual(content)
+      expect(sha256(await readFile(file!.path))).toBe(sha256(content))
     })
   })
 }
@@ -93,9 +93,9 @@ export function copying(open: () => Promise<OpenBlobStore>): void {
       expect(await store.blobs.copy(from!, to!)).toBe(true)
       expect(await store.blobs.copy(to!, third!)).toBe(true)
       await store.blobs.delete(from!)
-      expect(await bytesOf(await store.blobs.get(to!))).toEqual(content)
+      expect(await hashOf(await store.blobs.get(to!))).toBe(sha256(content))
       await store.blobs.delete(to!)
-      expect(await bytesOf(await store.blobs.get(third!))).toEqual(content)
+      expect(await hashOf(await store.blobs.get(third!))).toBe(sha256(content))
     })
 
     it('is false when there is nothing to copy, and leaves nothing', async () => {
@@ -111,7 +111,7 @@ export function copying(open: () => Promise<OpenBlobStore>): void {
       const content = randomBytes(200)
       await store.blobs.put(to, content)
       expect(await store.blobs.copy(from, to)).toBe(true)
-      expect(await bytesOf(await store.blobs.get(to))).toEqual(content)
+      expect(await hashOf(await store.blobs.get(to))).toBe(sha256(content))
     })
   })
 }

@@ -66,6 +66,16 @@ export function redirecting(open: OpenFetch): void {
       await expect.poll(() => server.connections.every(({ destroyed }) => destroyed)).toBe(true)
     })
 
+    it('is followed without waiting for its own body, whose connection is closed', async () => {
+      await using server = await serve((request, response) => {
+        if (request.url === '/there') response.end('here')
+        else response.writeHead(302, { location: '/there' }).write('for ever')
+      })
+      await using fetch = open({ allowHosts })
+      expect(await (await fetch.request(server.url, { ...GET, signal: forever() })).text()).toBe('here')
+      await expect.poll(() => server.connections.map(({ destroyed }) => destroyed)).toEqual([true, true])
+    })
+
     it.each([
       'http://169.254.169.254/latest/meta-data/',
       'http://127.0.0.2/',
