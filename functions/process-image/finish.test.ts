@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
 import { unavailable } from '#shared/errors.ts'
 import { CHECK_MARGIN_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
-import { newTaskId } from '#shared/task.ts'
+import { newTaskId, type TaskOptions } from '#shared/task.ts'
 import { variantKey } from '#shared/variant.ts'
 import { testBindings, testSettings } from '../../test/bindings.ts'
 import { animation, picture } from '../../test/pictures.ts'
@@ -188,6 +188,16 @@ describe('deliveries', () => {
     })
     expect(await env.tasks.get(id)).toMatchObject({ status: 'processing', deliveries: 2, nextCheckAt: 1, progress: 0 })
     expect(await env.blobs.asFile(variantKey(id, '400x400', 'jpeg'))).not.toBeNull()
+    expect(await env.blobs.asFile(variantKey(id, '200x200', 'jpeg'))).toBeNull()
+    expect((await deliver(env, { subject: id })).body.outcome).toBe('completed')
+  })
+
+  test('an older one that ends after a newer one began leaves it the original', async () => {
+    await using env = await testBindings()
+    const options: Partial<TaskOptions> = { original: 'discard', variants: [spec(400, 400)] }
+    const { id } = await createTask(env, { bytes: jpeg, options })
+    const newer = async () => await env.tasks.claim(id, { attempt: 1, nextCheckAt: 1 })
+    expect((await deliver(duringWork(env, newer), { subject: id })).body.outcome).toBe('lost')
     expect((await deliver(env, { subject: id })).body.outcome).toBe('completed')
   })
 
