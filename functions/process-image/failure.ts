@@ -22,7 +22,7 @@ export function unsupported(found: string | null): PermanentFailure {
   return new PermanentFailure('unsupported-image', `The file is ${what}. Accepted are ${ACCEPTED}.`)
 }
 
-export function corrupt(cause: unknown): PermanentFailure {
+function corrupt(cause: unknown): PermanentFailure {
   const message = 'The image is damaged or incomplete and cannot be decoded. Please send another copy of it.'
   return new PermanentFailure('image-corrupt', message, { cause })
 }

@@ -19,7 +19,7 @@ export interface Plan {
 }
 
 /** Pixels of the frame that is held in memory, 3 or 4 bytes each: room for 3840 × 2160. */
-export const BASE_PIXELS_MAX = 10_000_000
+const BASE_PIXELS_MAX = 10_000_000
 /** Longer side of the base when every variant is streamed: only the placeholder and the use of alpha come from it. */
 const SIDE_OF_LOOK = 1024
 
