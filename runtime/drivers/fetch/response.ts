@@ -6,20 +6,30 @@ import { problemOf } from './failure.ts'
 const NULL_BODY: ReadonlySet<number> = new Set([204, 205, 304])
 
 /** Lets go of a body that nobody reads, and of its connection. */
-export function discard(body: Dispatcher.ResponseData['body']): void {
+export function discard({ body }: Dispatcher.ResponseData): void {
   body.on('error', () => {}).destroy()
 }
 
-/** Throws TypeError or RangeError where the answer is none that Fetch knows. */
+/** Throws TypeError or RangeError where the answer is none that Fetch knows, and lets go of it. */
 export function responseOf(data: Dispatcher.ResponseData, host: string, signal: AbortSignal): Response {
+  const status = data.statusCode
+  try {
+    const headers = headersOf(data)
+    if (!NULL_BODY.has(status)) return new Response(streamOf(data.body, host, signal), { status, headers })
+    discard(data)
+    return new Response(null, { status, headers })
+  } catch (error) {
+    discard(data)
+    throw error
+  }
+}
+
+function headersOf(data: Dispatcher.ResponseData): Headers {
   const headers = new Headers()
   for (const [name, value] of Object.entries(data.headers)) {
     for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) headers.append(name, one)
   }
-  const status = data.statusCode
-  if (!NULL_BODY.has(status)) return new Response(streamOf(data.body, host, signal), { status, headers })
-  discard(data.body)
-  return new Response(null, { status, headers })
+  return headers
 }
 
 /** Read only as fast as it is taken; errors are Problems. */

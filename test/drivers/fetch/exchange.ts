@@ -205,9 +205,11 @@ export function failing(open: OpenFetch): void {
       ['hangs up', ''],
       ['speaks no HTTP', 'SSH-2.0-OpenSSH_9.6\r\n\r\n'],
       ['sends headers without end', `HTTP/1.1 200 OK\r\n${'x-filler: 0123456789\r\n'.repeat(5_000)}`],
-      ['sends a status that is none', 'HTTP/1.1 999 Strange\r\ncontent-length: 0\r\n\r\n'],
-    ])('%s is unreachable', async (_what, answer) => {
-      await using server = await serveTcp((socket) => socket.once('data', () => socket.end(answer)))
+      ['sends a status that is none, and a body without end', 'HTTP/1.1 999 Strange\r\n\r\nbody'],
+    ])('%s is unreachable, and its connection closed', async (what, answer) => {
+      await using server = await serveTcp((socket) => {
+        socket.once('data', () => (what === 'hangs up' ? socket.end() : socket.write(answer)))
+      })
       await using fetch = open({ allowHosts })
       expect((await problemOf(fetch.request(server.url, { ...GET, signal: forever() }))).code).toBe(
         'source-unreachable',
@@ -229,6 +231,7 @@ export function failing(open: OpenFetch): void {
       await expect.poll(() => server.requests.length).toBe(1)
       await fetch.close()
       expect((await request).code).toBe('source-unreachable')
+      await expect.poll(() => server.connections.every(({ destroyed }) => destroyed)).toBe(true)
     })
   })
 }
