@@ -44,8 +44,8 @@ async function openRateLimit({ RATE_LIMIT }: Config): Promise<RateLimit | null> 
   return memoryRateLimit(RATE_LIMIT)
 }
 
-/** The embedded stack: one SQLite file for tasks and queue, files, memory. */
-export async function openBindings(config: Config): Promise<RuntimeBindings> {
+/** The embedded stack: one SQLite file for tasks and queue, files, memory. `leaseMs`: of a message that is worked on. */
+export async function openBindings(config: Config, options: { leaseMs?: number } = {}): Promise<RuntimeBindings> {
   const { openSqlite } = await import('./drivers/sqlite/file.ts')
   const { sqliteTasks } = await import('./drivers/tasks/sqlite.ts')
   const { sqliteQueue } = await import('./drivers/queue/sqlite.ts')
@@ -54,7 +54,7 @@ export async function openBindings(config: Config): Promise<RuntimeBindings> {
   const links = await openLinks(config)
   const rateLimit = await openRateLimit(config)
   const file = openSqlite(config.SQLITE_FILE)
-  const queue = sqliteQueue({ file })
+  const queue = sqliteQueue({ file, ...options })
   const tasks = sqliteTasks({ file, enqueue: (message) => queue.enqueue(message) })
   return {
     tasks,

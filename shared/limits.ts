@@ -39,8 +39,8 @@ export const PAGE_MAX = 100
 /** Characters of an Idempotency-Key. */
 export const IDEMPOTENCY_KEY_MAX = 255
 export const IDEMPOTENCY_TTL_MS = DAY_MS
-/** How long a key stays taken by a request that died; renewed while the request runs. */
-export const IDEMPOTENCY_LOCK_MS = MINUTE_MS
+/** How long a key stays taken by a request that died; renewed each third of it while the request runs. */
+export const IDEMPOTENCY_LOCK_MS = 10 * SECOND_MS
 
 /** Characters of a source or callback URL. */
 export const URL_CHARS_MAX = 2_048
