@@ -39,7 +39,7 @@ export function unreachable(host: string, reason: string, cause?: unknown): Prob
   return new Problem('source-unreachable', `${host} could not be fetched from: ${reason}.`, { cause })
 }
 
-export function tooSlow(host: string, cause?: unknown): Problem {
+function tooSlow(host: string, cause?: unknown): Problem {
   return new Problem('source-timeout', `${host} did not answer in time.`, { cause })
 }
 

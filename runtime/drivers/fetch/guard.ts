@@ -27,7 +27,7 @@ export function notAllowed(reason: string): Problem {
 }
 
 /** Host and port of a URL in the form that is judged. */
-export function endpointOf(url: URL): Endpoint {
+function endpointOf(url: URL): Endpoint {
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
   return { host: withoutFinalDot(url.hostname), port }
 }

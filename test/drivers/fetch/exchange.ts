@@ -214,6 +214,7 @@ export function failing(open: OpenFetch): void {
       expect((await problemOf(fetch.request(server.url, { ...GET, signal: forever() }))).code).toBe(
         'source-unreachable',
       )
+      await expect.poll(() => server.connections.every(({ destroyed }) => destroyed)).toBe(true)
     })
 
     it('speaks no TLS where TLS is asked for is unreachable', async () => {
@@ -231,7 +232,6 @@ export function failing(open: OpenFetch): void {
       await expect.poll(() => server.requests.length).toBe(1)
       await fetch.close()
       expect((await request).code).toBe('source-unreachable')
-      await expect.poll(() => server.connections.every(({ destroyed }) => destroyed)).toBe(true)
     })
   })
 }
