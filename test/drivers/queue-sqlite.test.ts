@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { QueueDriver } from '#shared/consumer.ts'
-import { sqliteLeases } from '../../runtime/drivers/queue/sqlite-leases.ts'
+import { DEAD_LETTERS_KEPT, sqliteLeases } from '../../runtime/drivers/queue/sqlite-leases.ts'
 import { sqliteQueue, type SqliteQueue } from '../../runtime/drivers/queue/sqlite.ts'
 import type { SqliteFile } from '../../runtime/drivers/sqlite/file.ts'
 import { transaction } from '../../runtime/drivers/sqlite/transaction.ts'
@@ -184,6 +184,22 @@ describe('sqlite alone', () => {
     await queue.send(newMessage())
     ;(await next()).end(retry())
     await expect.poll(async () => (await queue.stats(QUEUE)).delayed, { interval: 2 }).toBe(1)
+  })
+
+  test('of dead letters the newest are kept, up to a limit', async () => {
+    handle.relaxed
+      .prepare(
+        `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO dead_letters (queue, letter) SELECT ?, '{}' FROM n`,
+      )
+      .run(DEAD_LETTERS_KEPT, `${QUEUE}-dead`)
+    const { next, consumer } = consume()
+    await queue.send(newMessage())
+    const { delivery, end } = await next()
+    end(DEAD)
+    await consumer.idle()
+    expect(await queue.stats(QUEUE)).toMatchObject({ dead: DEAD_LETTERS_KEPT })
+    expect(await queue.deadLetters(QUEUE, 1)).toMatchObject([{ message: delivery.message }])
   })
 
   test('taking and counting use the index', () => {

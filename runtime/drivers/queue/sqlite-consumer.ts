@@ -5,7 +5,7 @@ import type { Verdict } from '#shared/verdict.ts'
 import type { Lease, Leases } from './sqlite-leases.ts'
 
 /** Wait after a verdict that did not count and named no time. */
-export const UNCOUNTED_RETRY_MS = 1_000
+const UNCOUNTED_RETRY_MS = 1_000
 /** Wait after a failure of the file itself. */
 const OUTAGE_RETRY_MS = 1_000
 /** Longest sleep: a wall clock that is set back must not put messages off for as long. */

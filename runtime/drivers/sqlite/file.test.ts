@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -39,6 +41,21 @@ test('what waits when the file closes is committed, and closing twice does nothi
   file.close()
   await committed
   expect(open(file.path).relaxed.prepare('SELECT * FROM cursors').all()).toEqual([{ name: 'a', value: 'b' }])
+})
+
+test('waits for another process that creates the file at the same time', async () => {
+  const path = join(folder, 'tasks.sqlite')
+  // Holds the write lock on a file that is not in WAL mode yet, for long enough to be met.
+  const holder = `
+    const db = new (require('node:sqlite').DatabaseSync)(process.argv[1])
+    db.exec('BEGIN IMMEDIATE')
+    console.log('locked')
+    setTimeout(() => db.exec('COMMIT'), 300)`
+  const child = spawn(process.execPath, ['-e', holder, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const exited = once(child, 'exit')
+  await once(child.stdout, 'data')
+  expect(open(path).relaxed.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
+  await exited
 })
 
 test('a file that is no database is refused', () => {

@@ -50,7 +50,7 @@ const TASKS = `
 /** ready_at: when a message may be taken; for one that is taken, when its lease is over. The index covers the counts. */
 const QUEUES = `
   CREATE TABLE queue_messages (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     queue TEXT NOT NULL,
     id TEXT NOT NULL,
     message TEXT NOT NULL,
@@ -63,7 +63,7 @@ const QUEUES = `
   CREATE INDEX queue_messages_by_time ON queue_messages (queue, ready_at, seq, lease, sent_at);
 
   CREATE TABLE dead_letters (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     queue TEXT NOT NULL,
     letter TEXT NOT NULL
   ) STRICT;
