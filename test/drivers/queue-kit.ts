@@ -11,7 +11,7 @@ export function retry(overrides: { afterMs?: number; counted?: boolean } = {}): 
   return { kind: 'retry', reason: 'status 503', status: 503, afterMs: null, counted: true, fault: false, ...overrides }
 }
 
-export const QUICK = { initialMs: 1, factor: 1, maxMs: 1 }
+const QUICK = { initialMs: 1, factor: 1, maxMs: 1 }
 /** Longer than any test may take. */
 export const NEVER = { initialMs: 3_600_000, factor: 1, maxMs: 3_600_000 }
 export const OPTIONS: ConsumeOptions = { concurrency: 1, maxAttempts: 3, backoff: QUICK }

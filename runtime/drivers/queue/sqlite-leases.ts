@@ -17,7 +17,7 @@ export interface Lease {
   failures: number
 }
 
-export interface Burial {
+interface Burial {
   reason: string
   attempts: number
   lastStatus: number | null

@@ -35,7 +35,7 @@ export function isOutage(error: unknown): boolean {
 }
 
 /** The error to reject with: Problem `unavailable` for an outage of `what`, else the error itself. */
-export function asProblem(what: string, error: unknown): unknown {
+function asProblem(what: string, error: unknown): unknown {
   return !(error instanceof Problem) && isOutage(error) ? unavailable(what, error) : error
 }
 
