@@ -196,6 +196,21 @@ describe('the limit of bytes', () => {
     expect(pulled).toBe(0)
   })
 
+  test('is the reason, even where the store wraps what stopped it', async () => {
+    await using env = await testBindings({ settings: testSettings({ inputBytesMax: jpeg.length - 1 }) })
+    const { blobs } = env
+    env.blobs = {
+      ...blobs,
+      put: async (...put) =>
+        await blobs.put(...put).catch((cause: unknown) => {
+          throw new Error('The write failed.', { cause })
+        }),
+    }
+    for (const response of [await post(env, { body: jpeg }), await postForm(env, [imagePart(jpeg)])]) {
+      expect(await problemOf(response)).toMatchObject({ status: 413, code: 'too-large' })
+    }
+  })
+
   test('a form that never comes to its image is cut off', async () => {
     await using env = await testBindings({ settings })
     const preamble = function* () {
@@ -318,9 +333,9 @@ describe('what the header shows', () => {
   test('an orientation that is not known yet never refuses what can be finished', async () => {
     const source = await picture({ width: 300, height: 100, format: 'webp', orientation: 6, quality: 100 })
     await using env = await testBindings({ settings: testSettings({ outputCostMax: 100 * 34 }) })
-    // Without its EXIF at the end it may be 100 × 300, of which x100 is smaller.
+    // Without its EXIF at the end it may be 100 × 300, of which 100x is larger.
     const task = await taskOf(
-      await post(env, { body: source.subarray(0, source.length - 60), query: '?variants=x100' }),
+      await post(env, { body: source.subarray(0, source.length - 60), query: '?variants=100x' }),
     )
     expect(task.source).toMatchObject({ width: null, height: null })
   })

@@ -200,6 +200,23 @@ test("another task's original that is refused after it was copied", async () => 
   expect(await readdir(join(env.folder, 'input'))).toEqual([first.id])
 })
 
+test("a sender that goes away while another task's original is copied", async () => {
+  const gone = new AbortController()
+  await using env = await testBindings({ invocation: testInvocation({ signal: gone.signal }) })
+  const first = await taskOf(await postForm(env, [imagePart(jpeg)]))
+  const { blobs } = env
+  env.blobs = {
+    ...blobs,
+    copy: async (from, to) => {
+      gone.abort()
+      return await blobs.copy(from, to)
+    },
+  }
+  expect((await postJson(env, { taskId: first.id })).status).toBe(408)
+  expect(await readdir(join(env.folder, 'input'))).toEqual([first.id])
+  expect(env.queue.sent).toHaveLength(1)
+})
+
 test("an upload that took half of the collector's grace", async () => {
   await using env = await testBindings()
   env.settings = { ...env.settings, gcGraceMs: 0 }
@@ -227,7 +244,10 @@ test('a key that was reserved too long ago is given up, so that the next request
     expiresAt: now + 100_000,
   })
   const headers = { 'Idempotency-Key': 'k' }
-  expect((await postForm(env, [imagePart(jpeg)], headers)).status).toBe(503)
+  let pulled = false
+  const unread = new ReadableStream<Uint8Array>({ pull: () => void (pulled = true) }, { highWaterMark: 0 })
+  expect((await post(env, { body: unread, headers })).status).toBe(503)
+  expect(pulled).toBe(false)
   await nothingLeft(env)
   const response = await postForm(env, [imagePart(jpeg)], headers)
   expect(response.status).toBe(202)

@@ -21,6 +21,10 @@ test('the document is valid', async () => {
   expect(result.valid).toBe(true)
 })
 
+test('nothing of the library that made the schemas stands in it', () => {
+  expect(JSON.stringify(document)).not.toContain('~standard')
+})
+
 test('config and document agree', () => {
   expect(Object.keys(document.paths).map((path) => `POST ${path}`)).toEqual(config.trigger.routes)
 })

@@ -7,8 +7,8 @@ import { JsonBodySchema, OPTION_NAMES } from './schema.ts'
 type Schema = Record<string, unknown> & { description?: string }
 
 /** JSON Schema 2020-12, which OpenAPI 3.1 takes as it is. Converted once: an option is the same wherever it stands. */
-const { $schema: _dialect, ...jsonBody } = z.toJSONSchema(JsonBodySchema, { io: 'input' })
-const members = jsonBody.properties as Record<string, Schema>
+const { $schema: _dialect, ...jsonBody }: Schema = z.toJSONSchema(JsonBodySchema, { io: 'input' })
+const members = jsonBody['properties'] as Record<string, Schema>
 
 /** An option as text: a list with commas, a number in digits, an object as its JSON. */
 function textSchema(name: string): Schema {
