@@ -14,7 +14,7 @@ const PART_HEADER_BYTES_MAX = 8 * KIB
 const PART_HEADER_LINES_MAX = 32
 const FILENAME_CHARS_MAX = 255
 
-export interface ImagePart {
+interface ImagePart {
   bytes: AsyncIterable<Uint8Array>
   /** As sent, without folders and control characters, for display alone. */
   filename: string | null

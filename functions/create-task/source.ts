@@ -46,7 +46,7 @@ export function refuseCallback(env: Bindings, callbackUrl: string | null): void 
 }
 
 /** Where the orientation is still unknown, the cheaper way round counts: what can be finished is not refused. */
-export function refuseCost(
+function refuseCost(
   env: Bindings,
   { options }: Asked,
   size: { width: number; height: number; upright: boolean },
