@@ -24,12 +24,10 @@ function setpriv(): string | null {
   return process.platform === 'linux' && existsSync(path) && !realpathSync(path).includes('busybox') ? path : null
 }
 
-/** The command that runs `script`. Of our environment it gets nothing but what a process needs to start. */
+/** The command that runs `script`. Of our environment it gets nothing: no key, no address, no path. */
 export function containerCommand(script: string, wrapper: string | null = setpriv()): Command {
   const jemalloc = process.platform === 'linux' ? JEMALLOC.find((path) => existsSync(path)) : undefined
-  const env: Record<string, string> = { PATH: process.env.PATH ?? '', NODE_ENV: process.env.NODE_ENV ?? 'development' }
-  if (jemalloc) env.LD_PRELOAD = jemalloc
-  else env.MALLOC_ARENA_MAX = '2'
+  const env: Record<string, string> = jemalloc ? { LD_PRELOAD: jemalloc } : { MALLOC_ARENA_MAX: '2' }
   const node = [process.execPath, '--disable-warning=ExperimentalWarning', script]
   const limits =
     wrapper && existsSync('/usr/bin/prlimit') ? ['/usr/bin/prlimit', '--core=0', '--nofile=1024', '--'] : []

@@ -3,54 +3,67 @@ import module from 'node:module'
 
 module.enableCompileCache()
 
-import { readSync } from 'node:fs'
 import { createServer } from 'node:http2'
 import { Socket } from 'node:net'
-import { Worker, isMainThread } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import type { Bindings, Invocation, Logger } from '#shared/bindings.ts'
 import type { App } from '#shared/http.ts'
 import { openContainerBindings } from '../../bindings.ts'
-import {
-  type ChildMessage,
-  type ContainerInit,
-  INVOCATION_HEADER,
-  type InvocationHeader,
-  type ParentMessage,
-} from './container-protocol.ts'
 import { describeApp } from '../../console/describe.ts'
 import { checkApp } from '../../host.ts'
+import {
+  type ChildMessage,
+  CONNECTION_FIELDS,
+  type ContainerInit,
+  HEADER_PAIRS_MAX,
+  INVOCATION_HEADER,
+  type InvocationHeader,
+  NOTES_HEADER,
+  type ParentMessage,
+} from './container-protocol.ts'
+import type { NoteMessage } from './rpc.ts'
 import { remoteBindings } from './rpc.ts'
 
 const SOCKET_FD = 4
-const WATCH_FD = 5
 
 function send(message: ChildMessage): void {
   if (process.connected) process.send!(message, undefined, undefined, () => undefined)
 }
 
-function remoteInvocation(header: InvocationHeader, request: Request): Invocation {
-  const note = (content: Extract<ChildMessage, { type: 'note' }>['note']): void =>
+/** An Error survives the channel, what hangs on it may not: its stack is what a reader needs. */
+function plainField(value: unknown): unknown {
+  return value instanceof Error ? { name: value.name, message: value.message, stack: value.stack } : value
+}
+
+function remoteInvocation(header: InvocationHeader, signal: AbortSignal) {
+  let notes = 0
+  const note = (content: NoteMessage['note']): void => {
     send({ type: 'note', invocation: header.id, note: content })
-  const at = (log: keyof Logger) => (message: string, fields?: Record<string, unknown>) => {
-    // An Error survives the channel, what hangs on it may not: its stack is what a reader needs.
-    const plain =
-      fields &&
-      Object.fromEntries(
-        Object.entries(fields).map(([key, value]) => [
-          key,
-          value instanceof Error ? { name: value.name, message: value.message, stack: value.stack } : value,
-        ]),
-      )
-    note({ log, message, ...(plain ? { fields: plain } : {}) })
+    notes++
   }
-  return {
+  const at = (log: keyof Logger) => (message: string, fields?: Record<string, unknown>) => {
+    const entries = Object.entries(fields ?? {}).map(([key, value]) => [key, plainField(value)] as const)
+    try {
+      note({ log, message, ...(fields ? { fields: Object.fromEntries(entries) } : {}) })
+    } catch (error) {
+      // A field that cannot be cloned must cost the line its fields, not the function its life.
+      note({ log, message, fields: { lost: String(error) } })
+    }
+  }
+  const invocation: Invocation = {
     ...header,
-    signal: request.signal,
+    signal,
     log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
     taskId: (taskId) => note({ taskId }),
-    measure: (...measure) => note({ measure: measure as Parameters<Invocation['measure']> }),
+    measure: (...measure) => note({ measure }),
   }
+  return { invocation, notes: () => notes }
+}
+
+function toSend(response: Response): Response {
+  for (const name of CONNECTION_FIELDS) if (response.headers.has(name)) response.headers.delete(name)
+  return response
 }
 
 async function start(init: ContainerInit): Promise<void> {
@@ -61,46 +74,39 @@ async function start(init: ContainerInit): Promise<void> {
   process.on('message', (message: ParentMessage) => {
     if (message.type === 'result') remote.result(message)
   })
-  const answer = async (request: Request, { outgoing }: HttpBindings): Promise<Response> => {
+  const answer = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {
     const header = JSON.parse(request.headers.get(INVOCATION_HEADER) ?? '{}') as InvocationHeader
     // Done when nothing of it can still ask for a binding: the body is sent, or the caller is gone.
     const settled = Promise.withResolvers<void>()
     const closed = new Promise<void>((resolve) => outgoing.once('close', resolve))
     void Promise.all([settled.promise, closed]).then(() => send({ type: 'done', invocation: header.id }))
-    const env: Bindings = {
-      ...remote.of(header.id),
-      blobs,
-      fetch,
-      settings: init.settings,
-      invocation: remoteInvocation(header, request),
-    }
+    // A body that nobody reads would keep the stream open; the runtime stops sending it when it is paused for good.
+    outgoing.once('finish', () => incoming.resume())
+    const { invocation, notes } = remoteInvocation(header, request.signal)
+    const env: Bindings = { ...remote.of(header.id), blobs, fetch, settings: init.settings, invocation }
     try {
-      return await app.fetch(request, env)
+      const response = toSend(await app.fetch(request, env))
+      outgoing.setHeader(NOTES_HEADER, String(notes()))
+      return response
     } finally {
       settled.resolve()
     }
   }
-  const listener = getRequestListener(answer as Parameters<typeof getRequestListener>[0])
-  const server = createServer((incoming, outgoing) => void listener(incoming as never, outgoing as never))
+  // Its own cleanup of unread bodies cuts off answers longer than a flow-control window.
+  const options = { autoCleanupIncoming: false }
+  const listener = getRequestListener(answer as Parameters<typeof getRequestListener>[0], options)
+  const server = createServer({ maxHeaderListPairs: HEADER_PAIRS_MAX }, (incoming, outgoing) => {
+    void listener(incoming, outgoing)
+  })
   server.emit('connection', new Socket({ fd: SOCKET_FD }))
   send({ type: 'ready', description: describeApp(app) })
 }
 
-/** A spinning main thread hears no 'disconnect': a second thread waits for the pipe to end, and ends the process. */
-function watchParent(): void {
-  new Worker(new URL(import.meta.url)).unref()
-}
-
-if (isMainThread) {
-  process.once('disconnect', () => process.exit(0))
-  process.once('message', (message: ParentMessage) => {
-    if (message.type !== 'init') return
-    if (message.init.watch) watchParent()
-    start(message.init).catch((error: unknown) => {
-      send({ type: 'broken', error: error instanceof Error ? error.message : String(error) })
-    })
+process.once('disconnect', () => process.exit(0))
+process.once('message', (message: ParentMessage) => {
+  if (message.type !== 'init') return
+  if (message.init.watch) new Worker(new URL('container-watch.ts', import.meta.url)).unref()
+  start(message.init).catch((error: unknown) => {
+    send({ type: 'broken', error: error instanceof Error ? error.message : String(error) })
   })
-} else {
-  readSync(WATCH_FD, Buffer.alloc(1))
-  process.kill(process.pid, 'SIGKILL')
-}
+})

@@ -1,4 +1,4 @@
-/** What a container and the runtime say to each other beside the requests: over the child's IPC channel, and in one header. */
+/** What a container and the runtime say to each other beside the requests: over the child's IPC channel, and in two headers. */
 import type { Invocation, Settings } from '#shared/bindings.ts'
 import type { ContainerStorage } from '../../bindings.ts'
 import type { Description } from '../../console/describe.ts'
@@ -17,6 +17,12 @@ export interface ContainerInit {
 export type InvocationHeader = Pick<Invocation, 'id' | 'function' | 'attempt' | 'deadline' | 'traceparent' | 'caller'>
 export const INVOCATION_HEADER = 'x-revela-invocation'
 
+/**
+ * How many notes (log lines, a task id, measures) were sent before the Response. Requests and notes take different
+ * ways, so the runtime waits for these before it writes the invocation's own line.
+ */
+export const NOTES_HEADER = 'x-revela-notes'
+
 export type ChildMessage =
   | { type: 'ready'; description: Description }
   | { type: 'broken'; error: string }
@@ -24,3 +30,18 @@ export type ChildMessage =
   | CallMessage
   | NoteMessage
 export type ParentMessage = { type: 'init'; init: ContainerInit } | ResultMessage
+
+/** Connection-specific fields have no place in HTTP/2 (RFC 9113 §8.2.2), neither way. */
+export const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'host',
+  'upgrade',
+  'proxy-connection',
+  'te',
+  'expect',
+  'http2-settings',
+])
+/** As many as node:http takes: HTTP/2's own default is 128. */
+export const HEADER_PAIRS_MAX = 2_000

@@ -15,6 +15,8 @@ export const CONTAINER_INVOCATIONS_MAX = 1_000
 export const CONTAINER_START_MS = 15 * SECOND_MS
 /** From the abort at a deadline to SIGKILL. */
 export const CONTAINER_STOP_MS = 100
+/** From the end of a Response to the container's word that it is done: one that is silent for longer spins. */
+export const CONTAINER_DONE_MS = SECOND_MS
 /** A container that did nothing for this long is let go; the last one of its function stays longer. */
 export const CONTAINER_IDLE_MS = MINUTE_MS
 export const CONTAINER_LAST_IDLE_MS = 10 * MINUTE_MS

@@ -1,114 +1,79 @@
 /** The containers of one function: started on demand, at most `max`, replaced when they die, let go when idle. */
-import { type Container, startContainer } from './container.ts'
-import type { ContainerInit } from './container-protocol.ts'
 import type { Description } from '../../console/describe.ts'
 import type { FunctionHost } from '../../host.ts'
-import { CONTAINER_IDLE_MS, CONTAINER_INVOCATIONS_MAX, CONTAINER_LAST_IDLE_MS } from './limits.ts'
+import { FunctionDied } from '../../invocation.ts'
+import type { startContainer } from './container.ts'
+import type { ContainerInit } from './container-protocol.ts'
+import { type Member, poolMembers } from './pool-members.ts'
 
 export interface PoolOptions {
   init: Omit<ContainerInit, 'watch'>
-  /** Containers at once. */
+  /** Containers at once that take work; one that was retired or spoiled may still end beside them. */
   max: number
   /** Invocations at once in one container. */
   each: number
   onStart?: () => void
   onCount?: (alive: number) => void
   start?: typeof startContainer
+  /** How long a start may take. */
+  startMs?: number
+  /** After so many invocations a container is replaced. */
+  invocationsMax?: number
+  /** How long one that does nothing is kept, and how long the last one. */
+  idleMs?: number
+  lastIdleMs?: number
 }
 
-interface Member {
-  container: Container
-  /** Takes no further invocation; ends when the ones it has are over. */
-  retired: boolean
-  /** Taken, but not yet begun: counted apart, since a start takes time. */
-  reserved: number
-  idleTimer?: NodeJS.Timeout
-}
+export function containerPool(options: PoolOptions): FunctionHost {
+  const waiting: (() => void)[] = []
+  const members = poolMembers(options, () => waiting.shift()?.())
+  let closed = false
 
-export function containerPool({
-  init,
-  max,
-  each,
-  onStart,
-  onCount,
-  start = startContainer,
-}: PoolOptions): FunctionHost {
-  const members = new Set<Member>()
-  const count = (): void => onCount?.(members.size)
-
-  const end = (member: Member): void => {
-    clearTimeout(member.idleTimer)
-    members.delete(member)
-    member.container.kill()
-    count()
-  }
-  const add = (): Member => {
-    const member: Member = { container: start(init, () => rest(member)), retired: false, reserved: 0 }
-    members.add(member)
-    onStart?.()
-    count()
-    void member.container.exited.then(() => {
-      clearTimeout(member.idleTimer)
-      members.delete(member)
-      count()
-    })
-    return member
-  }
-  const free = (member: Member): boolean => !member.retired && member.container.active() + member.reserved < each
-  const rest = (member: Member): void => {
-    clearTimeout(member.idleTimer)
-    if (member.container.active() + member.reserved > 0) return
-    if (member.retired || member.container.served() >= CONTAINER_INVOCATIONS_MAX) return end(member)
-    const isLast = [...members].filter(({ retired }) => !retired).length === 1
-    member.idleTimer = setTimeout(
-      () => (member.container.active() + member.reserved === 0 ? end(member) : undefined),
-      isLast ? CONTAINER_LAST_IDLE_MS : CONTAINER_IDLE_MS,
-    )
-    member.idleTimer.unref()
-  }
+  /** A place in a container that is ready, reserved until the caller has begun. Waits where all are taken. */
   const take = async (): Promise<Member> => {
-    const alive = [...members].filter(({ retired }) => !retired)
-    const member = alive.find(free) ?? (alive.length < max ? add() : undefined)
-    // invoke's slots keep callers within max × each; a container that is being killed may still hold its place.
-    if (!member) return await Promise.race(alive.map(({ container }) => container.exited)).then(take)
-    clearTimeout(member.idleTimer)
-    member.reserved++
-    try {
-      await member.container.ready
-      return member
-    } catch (error) {
-      member.reserved--
-      end(member)
-      throw error
+    for (;;) {
+      if (closed) throw new FunctionDied('The runtime is closing.')
+      const member = members.reserve()
+      if (!member) {
+        await new Promise<void>((resolve) => waiting.push(resolve))
+        continue
+      }
+      try {
+        await member.container.ready
+        return member
+      } catch (error) {
+        member.reserved--
+        members.end(member)
+        throw error
+      }
     }
   }
-  const any = async (): Promise<Description> => {
+  const describe = async (): Promise<Description> => {
     const member = await take()
     member.reserved--
-    rest(member)
+    members.rest(member)
     return await member.container.ready
   }
 
   return {
-    load: async () => void (await any()),
-    describe: any,
+    load: async () => void (await describe()),
+    describe,
     async fetch(request, env) {
       const member = await take()
       const response = member.container.fetch(request, env)
       member.reserved--
-      return await response
+      // One that never began left the place as it was.
+      return await response.finally(() => members.rest(member))
     },
     async reload() {
-      for (const member of members) {
-        member.retired = true
-        rest(member)
-      }
-      await any()
+      members.retireAll()
+      await describe()
     },
     async close() {
-      const exits = [...members].map(({ container }) => container.exited)
-      for (const member of members) end(member)
-      await Promise.all(exits)
+      closed = true
+      const ended = members.endAll()
+      for (const wake of waiting.splice(0)) wake()
+      await ended
     },
   }
 }

@@ -1,6 +1,6 @@
 /** Calls from a container to the runtime's bindings, over the child's IPC channel. Bytes never cross it. */
 import type { Bindings, Invocation, Logger, TaskStore } from '#shared/bindings.ts'
-import { InvocationEnded, Problem, type ProblemCode } from '#shared/errors.ts'
+import { type FieldError, InvocationEnded, Problem, type ProblemCode } from '#shared/errors.ts'
 import type { Task } from '#shared/task.ts'
 
 /** All that a container may call: an allow-list, since what decodes hostile pixels may say anything. */
@@ -55,8 +55,7 @@ export interface NoteMessage {
 interface WireError {
   name: string
   message: string
-  code?: ProblemCode
-  headers?: Record<string, string>
+  problem?: { code: ProblemCode; status: number; headers: Record<string, string>; errors: FieldError[] | undefined }
 }
 
 export interface ResultMessage {
@@ -67,15 +66,20 @@ export interface ResultMessage {
 }
 
 function toWire(error: unknown): WireError {
-  if (error instanceof Problem)
-    return { name: error.name, message: error.message, code: error.code, headers: error.headers }
+  if (error instanceof Problem) {
+    const { name, message, code, status, headers, errors } = error
+    return { name, message, problem: { code, status, headers, errors } }
+  }
   return error instanceof Error
     ? { name: error.name, message: error.message }
     : { name: 'Error', message: String(error) }
 }
 
-function fromWire({ name, message, code, headers }: WireError): Error {
-  if (code) return new Problem(code, message, { headers: headers ?? {} })
+function fromWire({ name, message, problem }: WireError): Error {
+  if (problem) {
+    const { code, status, headers, errors } = problem
+    return new Problem(code, message, { status, headers, ...(errors ? { errors } : {}) })
+  }
   return name === 'InvocationEnded' ? new InvocationEnded() : new Error(message)
 }
 
@@ -86,34 +90,38 @@ export function serveCalls(
 ) {
   const iterations = new Map<string, { iterator: AsyncIterator<Task | null>; stop: AbortController }>()
   const end = (key: string): void => {
-    iterations.get(key)?.stop.abort()
+    const iteration = iterations.get(key)
     iterations.delete(key)
+    iteration?.stop.abort()
+    // A generator that waits at a yield hears no signal: it has to be told to return.
+    void iteration?.iterator.return?.().catch(() => undefined)
   }
   const changes = async (env: Bindings, { invocation, method, args }: CallMessage): Promise<unknown> => {
     const key = `${invocation}.${String(args[0])}`
-    if (method === 'open') {
-      const stop = new AbortController()
-      iterations.set(key, { stop, iterator: env.tasks.changes(String(args[1]), stop.signal)[Symbol.asyncIterator]() })
-    } else if (method === 'next') return await iterations.get(key)?.iterator.next()
-    else end(key)
+    if (method === 'next') return await iterations.get(key)?.iterator.next()
+    end(key)
+    if (method !== 'open') return undefined
+    const stop = new AbortController()
+    iterations.set(key, { stop, iterator: env.tasks.changes(String(args[1]), stop.signal)[Symbol.asyncIterator]() })
     return undefined
   }
   const run = async (message: CallMessage): Promise<unknown> => {
     const env = envOf(message.invocation)
     if (!env) throw new InvocationEnded()
-    if (message.binding === 'changes') return await changes(env, message)
-    const allowed: readonly string[] = METHODS[message.binding] ?? []
-    if (!allowed.includes(message.method))
-      throw new Error(`${message.binding}.${message.method} is not a binding's method`)
-    const binding = env[message.binding] as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
-    return await binding[message.method]!(...message.args)
+    const { binding: name, method, args } = message
+    if (name === 'changes') return await changes(env, message)
+    const allowed: readonly string[] = Object.hasOwn(METHODS, name) ? METHODS[name] : []
+    if (!allowed.includes(method)) throw new Error(`${name}.${method} is not a binding's method`)
+    const binding = env[name] as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
+    return await binding[method]!(...args)
   }
   return {
     call(message: CallMessage): void {
-      run(message).then(
-        (value) => reply({ type: 'result', call: message.call, value }),
-        (error: unknown) => reply({ type: 'result', call: message.call, error: toWire(error) }),
-      )
+      const { call } = message
+      run(message)
+        .then((value) => reply({ type: 'result', call, value }))
+        // Also a value that cannot be cloned: the caller waits for an answer, whatever it is.
+        .catch((error: unknown) => reply({ type: 'result', call, error: toWire(error) }))
     },
     note(env: Bindings, { note }: NoteMessage): void {
       if ('taskId' in note) env.invocation.taskId(note.taskId)
@@ -138,8 +146,8 @@ export function remoteBindings(send: (message: CallMessage | NoteMessage) => voi
     args: unknown[],
   ): Promise<unknown> => {
     return new Promise((resolve, reject) => {
-      waiting.set(++calls, { resolve, reject })
-      send({ type: 'call', call: calls, invocation, binding, method, args })
+      send({ type: 'call', call: ++calls, invocation, binding, method, args })
+      waiting.set(calls, { resolve, reject })
     })
   }
   const bind = (invocation: string, name: RemoteBinding, more: object = {}): unknown => {
