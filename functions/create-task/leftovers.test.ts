@@ -8,18 +8,7 @@ import { KIB } from '#shared/limits.ts'
 import { newTaskId } from '#shared/task.ts'
 import { testBindings, testInvocation, type TestBindings } from '../../test/bindings.ts'
 import { picture } from '../../test/pictures.ts'
-import {
-  FORM,
-  formBytes,
-  imagePart,
-  post,
-  postForm,
-  postJson,
-  problemOf,
-  slices,
-  streamOf,
-  taskOf,
-} from './requests.fixture.ts'
+import { FORM, formBytes, imagePart, post, postForm, problemOf, slices, streamOf, taskOf } from './requests.fixture.ts'
 
 const jpeg = await picture({ width: 1_600, height: 1_200, quality: 98 })
 const form = formBytes([imagePart(jpeg)])
@@ -189,32 +178,6 @@ test('a refusal after the image was stored', async () => {
     expect((await postForm(env, [imagePart(jpeg), field])).status).toBeGreaterThanOrEqual(400)
     await nothingLeft(env)
   }
-})
-
-test("another task's original that is refused after it was copied", async () => {
-  await using env = await testBindings()
-  const first = await taskOf(await postForm(env, [imagePart(jpeg)]))
-  const { tasks } = env
-  env.tasks = { ...tasks, create: async () => await Promise.reject(unavailable('task store')) }
-  expect((await postJson(env, { taskId: first.id })).status).toBe(503)
-  expect(await readdir(join(env.folder, 'input'))).toEqual([first.id])
-})
-
-test("a sender that goes away while another task's original is copied", async () => {
-  const gone = new AbortController()
-  await using env = await testBindings({ invocation: testInvocation({ signal: gone.signal }) })
-  const first = await taskOf(await postForm(env, [imagePart(jpeg)]))
-  const { blobs } = env
-  env.blobs = {
-    ...blobs,
-    copy: async (from, to) => {
-      gone.abort()
-      return await blobs.copy(from, to)
-    },
-  }
-  expect((await postJson(env, { taskId: first.id })).status).toBe(408)
-  expect(await readdir(join(env.folder, 'input'))).toEqual([first.id])
-  expect(env.queue.sent).toHaveLength(1)
 })
 
 test("an upload that took half of the collector's grace", async () => {

@@ -1,8 +1,9 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { unavailable } from '#shared/errors.ts'
 import { newTaskId } from '#shared/task.ts'
-import { testBindings, testSettings, type TestBindings } from '../../test/bindings.ts'
+import { testBindings, testInvocation, testSettings, type TestBindings } from '../../test/bindings.ts'
 import { picture } from '../../test/pictures.ts'
 import { imagePart, postForm, postJson, problemOf, taskOf } from './requests.fixture.ts'
 
@@ -70,4 +71,30 @@ test('the limits of now hold for a picture of before', async () => {
     code: 'image-too-many-pixels',
   })
   expect(await readdir(join(env.folder, 'input'))).toEqual([id])
+})
+
+test("another task's original that is refused after it was copied", async () => {
+  await using env = await testBindings()
+  const first = await taskOf(await postForm(env, [imagePart(jpeg)]))
+  const { tasks } = env
+  env.tasks = { ...tasks, create: async () => await Promise.reject(unavailable('task store')) }
+  expect((await postJson(env, { taskId: first.id })).status).toBe(503)
+  expect(await readdir(join(env.folder, 'input'))).toEqual([first.id])
+})
+
+test("a sender that goes away while another task's original is copied", async () => {
+  const gone = new AbortController()
+  await using env = await testBindings({ invocation: testInvocation({ signal: gone.signal }) })
+  const first = await taskOf(await postForm(env, [imagePart(jpeg)]))
+  const { blobs } = env
+  env.blobs = {
+    ...blobs,
+    copy: async (from, to) => {
+      gone.abort()
+      return await blobs.copy(from, to)
+    },
+  }
+  expect((await postJson(env, { taskId: first.id })).status).toBe(408)
+  expect(await readdir(join(env.folder, 'input'))).toEqual([first.id])
+  expect(env.queue.sent).toHaveLength(1)
 })
