@@ -44,8 +44,15 @@ async function openRateLimit({ RATE_LIMIT }: Config): Promise<RateLimit | null> 
   return memoryRateLimit(RATE_LIMIT)
 }
 
-/** The embedded stack: one SQLite file for tasks and queue, files, memory. `leaseMs`: of a message that is worked on. */
-export async function openBindings(config: Config, options: { leaseMs?: number } = {}): Promise<RuntimeBindings> {
+export interface OpenOptions {
+  /** Told of what fails beside any call: a queue that could not take a message, or note its verdict. */
+  onError?: (error: unknown) => void
+  /** How long a message that is worked on stays its worker's, without news of it. */
+  leaseMs?: number
+}
+
+/** The embedded stack: one SQLite file for tasks and queue, files, memory. */
+export async function openBindings(config: Config, options: OpenOptions = {}): Promise<RuntimeBindings> {
   const { openSqlite } = await import('./drivers/sqlite/file.ts')
   const { sqliteTasks } = await import('./drivers/tasks/sqlite.ts')
   const { sqliteQueue } = await import('./drivers/queue/sqlite.ts')

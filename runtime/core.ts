@@ -43,12 +43,12 @@ export interface CoreOptions {
   hostFor: (fn: FoundFunction) => FunctionHost
   override: (name: string, config: ResolvedConfig) => ResolvedConfig
   /** Bindings instead of those that the environment chooses. */
-  open?: ((config: Config) => Promise<RuntimeBindings>) | undefined
+  open?: typeof openBindings | undefined
 }
 
 export async function openCore(config: Config, options: CoreOptions): Promise<Core> {
   const { folder, logger, metrics, hostFor, override, open = openBindings } = options
-  const bindings = await open(config)
+  const bindings = await open(config, { onError: (err) => logger.error({ err }, 'binding failed') })
   const { functions, broken } = await discover({ folder, names: config.FUNCTIONS, hostFor, override })
   for (const { name, error } of broken) logger.error({ function: name, reason: error }, 'function is broken')
 

@@ -1,7 +1,7 @@
 /** The local runtime: opens the bindings, finds the functions, starts their triggers, and ends without losing anything. */
 import { fileURLToPath } from 'node:url'
 import { SECOND_MS } from '#shared/limits.ts'
-import type { RuntimeBindings } from './bindings.ts'
+import type { openBindings } from './bindings.ts'
 import type { Config } from './config.ts'
 import { type Core, openCore } from './core.ts'
 import { brokenOf } from './console/health.ts'
@@ -21,7 +21,7 @@ export interface StartOptions {
   /** Every function in a container, replaced when its code changes. */
   dev?: boolean
   /** Bindings instead of those that the environment chooses. */
-  open?: (config: Config) => Promise<RuntimeBindings>
+  open?: typeof openBindings
   logger?: RootLogger
 }
 

@@ -1,6 +1,7 @@
 /** The Task as clients see it: its schema for the OpenAPI document, and how a document becomes one. */
 import { z } from '@hono/zod-openapi'
 import type { Bindings } from './bindings.ts'
+import { type ProblemCode, PROBLEMS } from './errors.ts'
 import { STATUSES, type Task } from './task.ts'
 import type { VariantSpec } from './variant.ts'
 
@@ -88,7 +89,9 @@ export const ProblemSchema = z
     status: z.int(),
     detail: z.string(),
     instance: z.string(),
-    code: z.string().openapi({ description: 'Stable; match this.' }),
+    code: z
+      .enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]])
+      .openapi({ description: 'Stable; match this. /problems/{code} says what to do.' }),
     errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
   })
   .openapi('Problem')

@@ -1,5 +1,4 @@
 /** The OpenAPI 3.1 document: each http function's own part, with what the runtime adds around every one. */
-import { PROBLEMS } from '#shared/errors.ts'
 import type { Description } from './describe.ts'
 import type { LoadedFunction } from '../loader.ts'
 
@@ -48,9 +47,7 @@ export interface DocumentInfo {
 
 const ABOUT = `Send a picture, get 202 and a task, and soon its variants.
 
-Errors are RFC 9457 problems; match their \`code\`: ${Object.keys(PROBLEMS)
-  .map((code) => `\`${code}\``)
-  .join(', ')}.`
+Errors are RFC 9457 problems: match their \`code\`. \`/problems/{code}\` says what each means and what to do.`
 
 /** Functions that cannot be loaded are left out: the others' documentation stands. */
 export async function buildDocument(

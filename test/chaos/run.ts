@@ -46,6 +46,8 @@ const SETTLE_MS = 60_000
 
 // Between two uploads of a client: more than can be rendered would only make the run's end longer.
 const PACE_MS = 100
+// Uploads of a client that wait for another try, before it sends new ones.
+const OPEN_MAX = 10
 // A crash point that is not reached in this time is given up, and the process killed where it is.
 const POINT_MS = 1_200
 
@@ -83,11 +85,11 @@ class Clients {
       })
       if (id) this.acknowledged.set(key, id)
       else again.push([key, bytes])
-      await delay(id ? PACE_MS : 20)
+      await delay(PACE_MS)
     }
     for (let i = start; !this.#stopped; i++) {
-      await send([randomUUID(), this.#pictures[i % this.#pictures.length]!])
-      if (again.length > 20) await send(again.shift()!)
+      const next = again.length < OPEN_MAX ? undefined : again.shift()
+      await send(next ?? [randomUUID(), this.#pictures[i % this.#pictures.length]!])
     }
     // The last runtime lives: whatever is open now must be taken, once the locks of the dead requests are over.
     const deadline = Date.now() + IDEMPOTENCY_LOCK_MS + SETTLE_MS
