@@ -28,7 +28,9 @@ function asProblem(error: unknown): Problem | null {
 }
 
 export function answerProblem(c: AppContext, problem: Problem): Response {
-  return problemResponse(problem, { publicUrl: c.env.settings.publicUrl, instance: c.req.path })
+  // As it was sent, not `c.req.path`: that is decoded and may hold anything, where `instance` is a URI reference.
+  const instance = new URL(c.req.url).pathname
+  return problemResponse(problem, { publicUrl: c.env.settings.publicUrl, instance })
 }
 
 /** A Hono app that answers RFC 9457 problems for whatever goes wrong, and marks what its router does not know. */
