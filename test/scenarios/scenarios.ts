@@ -2,6 +2,14 @@
 import { describe } from 'vitest'
 import { badInput } from './bad-input.ts'
 import { creating } from './create.ts'
+import { deleting } from './delete.ts'
+import { gettingTasks } from './get-task.ts'
+import { gettingVariants } from './get-variant.ts'
+import { hostile } from './hostile.ts'
+import { idempotency } from './idempotency.ts'
+import { listing } from './list.ts'
+import { looksRight } from './looks-right.ts'
+import { negotiation } from './negotiation.ts'
 import { options } from './options.ts'
 import { running } from './running.ts'
 import type { Target } from './target.ts'
@@ -13,6 +21,14 @@ export function scenarios(target: Target): void {
       creating(place)
       options(place)
       badInput(place)
+      idempotency(place)
+      gettingTasks(place)
+      gettingVariants(place)
+      negotiation(place)
+      listing(place)
+      deleting(place)
+      looksRight(place)
+      hostile(place)
     })
   })
 }
