@@ -1,0 +1,76 @@
+import { deserialize, serialize } from 'node:v8'
+import { describe, expect, it } from 'vitest'
+import type { Bindings } from '#shared/bindings.ts'
+import { remoteBindings, serveCalls } from './rpc.ts'
+import type { CallMessage, NoteMessage, ResultMessage } from './rpc.ts'
+
+/** Both sides, with the child's IPC channel (advanced serialization) played by v8's own serializer. */
+function wired(env: Partial<Bindings>) {
+  const copy = <T>(message: T): T => deserialize(serialize(message)) as T
+  let result: (message: ResultMessage) => void = () => undefined
+  const calls = serveCalls(
+    (id) => (id === 'alive' ? (env as Bindings) : undefined),
+    (message) => result(copy(message)),
+  )
+  const remote = remoteBindings((message: CallMessage | NoteMessage) => {
+    if (message.type === 'call') calls.call(copy(message))
+  })
+  result = (message) => remote.result(message)
+  return { calls, remote }
+}
+
+/** What the runtime replies to a message that no honest container sends. */
+async function replyTo(message: Partial<CallMessage>, env: Partial<Bindings> = {}): Promise<ResultMessage> {
+  return await new Promise((resolve) => {
+    const calls = serveCalls((id) => (id === 'alive' ? (env as Bindings) : undefined), resolve)
+    calls.call({ type: 'call', call: 1, invocation: 'alive', args: [], ...message } as CallMessage)
+  })
+}
+
+describe('calls from a container', () => {
+  it('carry undefined, dates, maps and bytes unharmed, both ways', async () => {
+    const seen: unknown[] = []
+    const value = { at: new Date(5), map: new Map([[1, 2]]), bytes: new Uint8Array([1, 2]), none: undefined }
+    const cache = {
+      get: async (key: string) => ({ key, ...value }),
+      set: async (...args: unknown[]) => void seen.push(args),
+      add: async () => undefined,
+    }
+    const { remote } = wired({ cache })
+    const { cache: remoteCache } = remote.of('alive')
+    await remoteCache.set('a', undefined, 5)
+    await remoteCache.set('b', value, 6)
+    expect(seen).toStrictEqual([
+      ['a', undefined, 5],
+      ['b', value, 6],
+    ])
+    expect(await remoteCache.get('c')).toStrictEqual({ key: 'c', ...value })
+  })
+
+  it.each([
+    ['a binding that is none', 'settings', 'webhookSecrets'],
+    ['a binding of the child itself', 'blobs', 'put'],
+    ['a method that is none', 'tasks', 'close'],
+    ['what every object has', 'tasks', 'constructor'],
+    ['what every map has', 'constructor', 'name'],
+    ['a prototype', '__proto__', 'toString'],
+  ])('refuses %s', async (_what, binding, method) => {
+    const reply = await replyTo({ binding: binding as 'tasks', method })
+    expect(reply.error?.message).toBe(`${binding}.${method} is not a binding's method`)
+  })
+
+  it('refuses an invocation that is not, or no longer, alive', async () => {
+    const reply = await replyTo({ invocation: 'over', binding: 'tasks', method: 'get' })
+    expect(reply.error?.name).toBe('InvocationEnded')
+  })
+
+  it('answers with an error where the value cannot be cloned', async () => {
+    const { remote } = wired({ cache: { get: async () => () => 1, set: async () => {}, add: async () => {} } })
+    await expect(remote.of('alive').cache.get('a')).rejects.toThrow(/could not be cloned/)
+  })
+
+  it('rejects a call whose arguments cannot be sent', async () => {
+    const { remote } = wired({})
+    await expect(remote.of('alive').cache.set('a', () => 1, 5)).rejects.toThrow(/could not be cloned/)
+  })
+})
