@@ -1,8 +1,10 @@
 /** How a container's process is started: its wrappers, its clean environment, and how many of them fit. */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { CONTAINER_MEMORY_BYTES, RUNTIME_MEMORY_BYTES } from './limits.ts'
 
+const CHILD = fileURLToPath(new URL('container-child.ts', import.meta.url))
 const JEMALLOC = [
   '/usr/lib/x86_64-linux-gnu/libjemalloc.so.2',
   '/usr/lib/aarch64-linux-gnu/libjemalloc.so.2',
@@ -24,11 +26,11 @@ function setpriv(): string | null {
   return process.platform === 'linux' && existsSync(path) && !realpathSync(path).includes('busybox') ? path : null
 }
 
-/** The command that runs `script`. Of our environment it gets nothing: no key, no address, no path. */
-export function containerCommand(script: string, wrapper: string | null = setpriv()): Command {
+/** Of our environment a container gets nothing: no key, no address, no path. `wrapper` is setpriv, where there is one. */
+export function containerCommand(wrapper: string | null = setpriv()): Command {
   const jemalloc = process.platform === 'linux' ? JEMALLOC.find((path) => existsSync(path)) : undefined
   const env: Record<string, string> = jemalloc ? { LD_PRELOAD: jemalloc } : { MALLOC_ARENA_MAX: '2' }
-  const node = [process.execPath, '--disable-warning=ExperimentalWarning', script]
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', CHILD]
   const limits =
     wrapper && existsSync('/usr/bin/prlimit') ? ['/usr/bin/prlimit', '--core=0', '--nofile=1024', '--'] : []
   const line = [...(wrapper ? [wrapper, '--pdeathsig', 'KILL', '--'] : []), ...limits, ...node]

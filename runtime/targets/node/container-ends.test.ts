@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isAlive } from '../../../test/runtime/child.ts'
 import { containedFunction, type InvokedFunction } from '../../../test/runtime/function.ts'
 import { until } from '../../../test/runtime/until.ts'
 
@@ -7,14 +8,6 @@ const TIMEOUT_MS = 300
 const RECOVERY_MS = 500
 /** On a busy one within that of so many starts of a container, made for comparison. */
 const RECOVERY_STARTS = 5
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
 
 describe('a container that fails', () => {
   let probe: InvokedFunction

@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { type ClientHttp2Session, connect } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import type { Bindings } from '#shared/bindings.ts'
 import type { Description } from '../../console/describe.ts'
 import { DeadlinePassed, FunctionDied } from '../../invocation.ts'
@@ -35,8 +34,6 @@ export interface ContainerOptions {
   startMs?: number | undefined
   stopMs?: number | undefined
 }
-
-const CHILD = fileURLToPath(new URL('container-child.ts', import.meta.url))
 
 function spawnChild(command: Command): ChildProcess {
   return spawn(command.file, command.args, {
@@ -94,12 +91,7 @@ function readiness(child: ChildProcess, exited: Promise<void>, startMs: number):
 }
 
 export function startContainer(init: Omit<ContainerInit, 'watch'>, options: ContainerOptions): Container {
-  const {
-    onRest,
-    command = containerCommand(CHILD),
-    startMs = CONTAINER_START_MS,
-    stopMs = CONTAINER_STOP_MS,
-  } = options
+  const { onRest, command = containerCommand(), startMs = CONTAINER_START_MS, stopMs = CONTAINER_STOP_MS } = options
   const child = spawnChild(command)
   const session = openSession(child)
   let served = 0
