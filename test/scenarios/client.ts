@@ -1,6 +1,6 @@
 /** A client of the API, as the scenarios use it. Whatever it is answered is noted, to be held against the document. */
 import { expect } from 'vitest'
-import { PROBLEMS, type ProblemCode } from '#shared/errors.ts'
+import { PROBLEMS } from '#shared/errors.ts'
 import { ProblemSchema, type TaskRepresentation, TaskSchema } from '#shared/representation.ts'
 import { note } from './answers.ts'
 
@@ -52,7 +52,7 @@ export async function problemOf(response: Response) {
   expect(response.headers.get('cache-control')).toBe('no-store')
   const problem = ProblemSchema.strict().parse(JSON.parse(text))
   const { status, url } = response
-  const { title } = PROBLEMS[problem.code as ProblemCode]
+  const { title } = PROBLEMS[problem.code]
   expect(problem).toMatchObject({ status, title, instance: new URL(url).pathname })
   expect(problem.type.endsWith(`/problems/${problem.code}`)).toBe(true)
   expect(problem.detail).not.toMatch(/node_modules|\/tmp\/|\.ts:\d|\bat \w+ \(/)

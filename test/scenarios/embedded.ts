@@ -75,8 +75,10 @@ async function start(env: Record<string, string>): Promise<Running> {
   return {
     url,
     files: async () => await filesBelow(images).catch(() => []),
-    breakBlobs: async () => await replaceByFile(join(images, 'input')),
-    breakTasks: async () => lockForWriting(join(folder, 'storage/tasks.sqlite')),
+    outage: {
+      blobs: async () => await replaceByFile(join(images, 'input')),
+      tasks: async () => lockForWriting(join(folder, 'storage/tasks.sqlite')),
+    },
     stop: async () => {
       try {
         await stop()

@@ -1,26 +1,43 @@
 /** What the API promises, on every target alike: by HTTP, against a started runtime. */
-import { describe } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { expectAnswers, type OpenApiDocument, undocumented } from './answers.ts'
 import { badInput } from './bad-input.ts'
+import { callbacks, callbacksUnset } from './callback.ts'
+import { configured } from './configured.ts'
 import { creating } from './create.ts'
 import { deleting } from './delete.ts'
+import { edge } from './edge.ts'
 import { gettingTasks } from './get-task.ts'
 import { gettingVariants } from './get-variant.ts'
 import { hostile } from './hostile.ts'
 import { idempotency } from './idempotency.ts'
+import { keys } from './keys.ts'
 import { listing } from './list.ts'
 import { looksRight } from './looks-right.ts'
 import { negotiation } from './negotiation.ts'
 import { options } from './options.ts'
+import { outages } from './outage.ts'
+import { photos } from './photos.ts'
+import { underway } from './underway.ts'
+import { urls } from './urls.ts'
 import { running } from './running.ts'
 import type { Target } from './target.ts'
 
 export function scenarios(target: Target): void {
   describe(`on ${target.name}`, () => {
+    // Side by side: they wait most of their time, for a source that is slow and for a callback's second try.
+    urls(target)
+    callbacks(target)
+    underway(target)
+    outages(target)
+    keys(target)
+    configured(target)
     describe('without keys', () => {
       const place = running(target)
       creating(place)
       options(place)
       badInput(place)
+      callbacksUnset(place)
       idempotency(place)
       gettingTasks(place)
       gettingVariants(place)
@@ -29,6 +46,14 @@ export function scenarios(target: Target): void {
       deleting(place)
       looksRight(place)
       hostile(place)
+      photos(place)
+      edge(place)
+
+      it('whatever was answered in all of this, the OpenAPI document describes', async () => {
+        expectAnswers(400)
+        const document = (await (await place.api.fetch('/openapi.json')).json()) as OpenApiDocument
+        expect(undocumented(document)).toEqual([])
+      })
     })
   })
 }

@@ -13,7 +13,7 @@ export interface SourceServer extends AsyncDisposable {
   file(path: string, bytes: Uint8Array, headers?: Record<string, string>): string
   status(path: string, status: number, headers?: Record<string, string>): string
   /** A path that answers with the bytes only once it is released; `asked` resolves when somebody asks for it. */
-  held(path: string, bytes: Uint8Array): { url: string; asked: Promise<void>; release(): void }
+  held(path: string, bytes: Uint8Array): { url: string; asked: Promise<void>; release: () => void }
   /** How often a path was asked for. */
   visits(path: string): number
 }

@@ -4,11 +4,12 @@ export interface Running {
   /** No slash at its end. */
   url: string
   /** Every stored file, unfinished ones too, as `input/{taskId}/original.jpg`, in order. */
-  files(): Promise<string[]>
-  /** Takes the blob store away until what it resolves with is called. Left out where a target cannot do that. */
-  breakBlobs?(): Promise<() => Promise<void>>
-  /** Makes the task store refuse writes until what it resolves with is called. */
-  breakTasks?(): Promise<() => Promise<void>>
+  files: () => Promise<string[]>
+  /** Takes a store away until what it resolves with is called. Null where a target cannot do that. */
+  outage: {
+    blobs: (() => Promise<() => Promise<void>>) | null
+    tasks: (() => Promise<() => Promise<void>>) | null
+  }
   /** Ends it as an operator would, and removes what it stored; rejects when it does not end cleanly. */
   stop(): Promise<void>
 }
