@@ -3,30 +3,21 @@ import type { Bindings } from '#shared/bindings.ts'
 import { SECOND_MS } from '#shared/limits.ts'
 import { represent, type TaskRepresentation } from '#shared/representation.ts'
 import { isTerminal, type Task } from '#shared/task.ts'
+import { waitFor } from '#shared/wait.ts'
 import type { Accepted } from './accept.ts'
 
 const RETRY_AFTER_SECONDS = 1
 
-/** The task as soon as it is terminal, else its last state seen when the time is up or nothing more comes. */
-async function whenTerminal(env: Bindings, task: Task, ms: number): Promise<Task> {
-  const over = new AbortController()
-  const timer = setTimeout(() => over.abort(), ms)
-  let latest = task
+/** The task as soon as it is terminal, else as it is when the time is up. */
+async function whenTerminal({ tasks, invocation }: Bindings, task: Task, ms: number): Promise<Task> {
   try {
-    const changes = env.tasks.changes(task.id, AbortSignal.any([env.invocation.signal, over.signal]))
-    for await (const now of changes) {
-      if (now === null) break
-      latest = now
-      if (isTerminal(now)) break
-    }
+    // Deleted meanwhile: it was accepted all the same.
+    return (await waitFor(tasks, task.id, invocation.signal, ms, isTerminal)) ?? task
   } catch (error) {
     // The task is accepted: that nobody can watch it does not change the answer.
-    env.invocation.log.warn('the task could not be watched', { err: error })
-  } finally {
-    clearTimeout(timer)
-    over.abort()
+    invocation.log.warn('the task could not be watched', { err: error })
+    return task
   }
-  return latest
 }
 
 export interface Answer {
