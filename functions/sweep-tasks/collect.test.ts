@@ -1,3 +1,5 @@
+import { readdir, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { DAY_MS, GC_FOLDERS_PER_RUN } from '#shared/limits.ts'
 import { newTaskId } from '#shared/task.ts'
@@ -17,6 +19,12 @@ async function orphan(env: TestBindings, time: number): Promise<string> {
 }
 
 const folders = async (env: TestBindings): Promise<string[]> => await env.blobs.listTasks('', 10_000)
+
+/** Names of all files, without their folders. */
+async function filesOf(env: TestBindings): Promise<string[]> {
+  const entries = await readdir(env.folder, { recursive: true, withFileTypes: true })
+  return entries.flatMap((entry) => (entry.isFile() ? [entry.name] : [])).sort()
+}
 
 /** A blob store of folders that exist by name alone. */
 function named(env: TestBindings, ids: string[]) {
@@ -100,6 +108,37 @@ test('a folder that cannot be removed does not stop the walk', async () => {
   }
   await collectOrphans({ ...env, blobs: { ...env.blobs, deleteTask } }, now)
   expect(await folders(env)).toEqual([first])
+})
+
+test('of a task that lives, only what was being written longer ago than the grace goes', async () => {
+  await using env = await testBindings()
+  const { id } = await completedTask(env, { id: newTaskId(OLD) })
+  const before = await filesOf(env)
+  const own = join(env.folder, 'output', id)
+  for (const [name, at] of [
+    ['.tmp-dead', now - DAY_MS - 1_000],
+    ['.tmp-alive', now - DAY_MS + 60_000],
+  ] as const) {
+    await writeFile(join(own, name), 'half')
+    await utimes(join(own, name), at / 1_000, at / 1_000)
+  }
+  await collectOrphans(env, now)
+  expect(await filesOf(env)).toEqual([...before, '.tmp-alive'].sort())
+  expect(await folders(env)).toEqual([id])
+})
+
+test('leftovers that cannot be removed do not stop the walk', async () => {
+  const errors: string[] = []
+  const log = { ...testInvocation().log, error: (message: string) => void errors.push(message) }
+  await using env = await testBindings({ invocation: testInvocation({ log }) })
+  await completedTask(env, { id: newTaskId(OLD - 1_000) })
+  await orphan(env, OLD)
+  const tidy = async (): Promise<never> => {
+    throw new Error('EACCES')
+  }
+  await collectOrphans({ ...env, blobs: { ...env.blobs, tidy } }, now)
+  expect(errors).toEqual(['leftover files cannot be removed'])
+  expect(await folders(env)).toHaveLength(1)
 })
 
 test('an aborted walk goes on behind the last folder that it looked at', async () => {

@@ -1,4 +1,4 @@
-/** The collector: takes away files that no document names, left behind by an upload or a deletion that died. */
+/** The collector: takes away what an upload, a rendering or a deletion that died left behind. */
 import type { Bindings } from '#shared/bindings.ts'
 import { InvocationEnded } from '#shared/errors.ts'
 import { GC_FOLDERS_PER_RUN } from '#shared/limits.ts'
@@ -8,15 +8,16 @@ const CURSOR = 'gc'
 
 type Parts = Pick<Bindings, 'tasks' | 'blobs' | 'settings' | 'invocation'>
 
-async function collect({ tasks, blobs, invocation }: Parts, id: string): Promise<boolean> {
-  if (await tasks.get(id)) return false
+/** True when the folder was nobody's, and is gone. Of a task that lives, only writes that died are taken. */
+async function collect({ tasks, blobs, invocation }: Parts, id: string, before: number): Promise<boolean> {
+  const orphaned = (await tasks.get(id)) === null
   try {
-    await blobs.deleteTask(id)
-    return true
+    await (orphaned ? blobs.deleteTask(id) : blobs.tidy(id, before))
+    return orphaned
   } catch (error) {
     if (error instanceof InvocationEnded) throw error
-    // One folder that cannot be removed must not stop the walk for all that come after it.
-    invocation.log.error('orphaned files cannot be removed', { task: id, err: error })
+    // One folder that cannot be tidied must not stop the walk for all that come after it.
+    invocation.log.error('leftover files cannot be removed', { task: id, err: error })
     return false
   }
 }
@@ -30,6 +31,7 @@ export async function collectOrphans(env: Parts, now: number): Promise<void> {
   const after = (await tasks.readCursor(CURSOR)) ?? ''
   const ids = await blobs.listTasks(after, GC_FOLDERS_PER_RUN)
   let next = ids.length < GC_FOLDERS_PER_RUN ? '' : ids.at(-1)!
+  const before = now - settings.gcGraceMs
   let collected = 0
   for (const [at, id] of ids.entries()) {
     if (invocation.signal.aborted) {
@@ -38,11 +40,11 @@ export async function collectOrphans(env: Parts, now: number): Promise<void> {
     }
     // What is not named by a task id has no age, and is not ours to delete.
     if (!TASK_ID.test(id)) continue
-    if (timeOfTaskId(id) > now - settings.gcGraceMs) {
+    if (timeOfTaskId(id) > before) {
       next = ''
       break
     }
-    if (await collect(env, id)) collected++
+    if (await collect(env, id, before)) collected++
   }
   if (collected > 0) invocation.measure('swept_total', collected, { action: 'collected' })
   if (next !== after) await tasks.writeCursor(CURSOR, next)

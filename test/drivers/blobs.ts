@@ -4,7 +4,7 @@ import type { BlobStore } from '#shared/bindings.ts'
 import { naming } from './blobs/keys.ts'
 import { aborting, putting } from './blobs/put.ts'
 import { copying, reading } from './blobs/read.ts'
-import { deleting, listing } from './blobs/remove.ts'
+import { deleting, listing, tidying } from './blobs/remove.ts'
 
 export interface OpenBlobStore extends AsyncDisposable {
   blobs: BlobStore
@@ -18,6 +18,7 @@ export function describeBlobStore(name: string, open: () => Promise<OpenBlobStor
     reading(open)
     copying(open)
     deleting(open)
+    tidying(open)
     listing(open)
     naming(open)
   })

@@ -8,7 +8,7 @@ import { removeIfEmpty } from './folder.ts'
 import { listTaskFolders } from './list.ts'
 import { folderOf, pathOf, type BlobFolders } from './paths.ts'
 import { readFile } from './read.ts'
-import { writeFile } from './write.ts'
+import { removeUnfinished, writeFile } from './write.ts'
 
 /** A file that a put adds while its folder is being removed makes that fail once; then both are tried again. */
 const REMOVE_TRIES = 5
@@ -43,6 +43,10 @@ export function filesystemBlobs(folders: BlobFolders): BlobStore {
     },
     deleteOutput: async (taskId) => {
       await removeFolder(folderOf(outputPath, taskId))
+    },
+    tidy: async (taskId, before) => {
+      await removeUnfinished(folderOf(inputPath, taskId), before)
+      await removeUnfinished(folderOf(outputPath, taskId), before)
     },
     listTasks: async (after, limit) => await listTaskFolders([inputPath, outputPath], after, limit),
   }

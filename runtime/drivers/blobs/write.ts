@@ -1,6 +1,6 @@
 /** Writing a file so that no reader sees part of it and no crash loses it once it was acknowledged. */
 import { createHash, randomUUID } from 'node:crypto'
-import { access, link, open, rename, unlink, type FileHandle } from 'node:fs/promises'
+import { access, link, open, readdir, rename, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ByteSource } from '#shared/bindings.ts'
 import { unavailable } from '#shared/errors.ts'
@@ -12,6 +12,9 @@ import { chunksOf } from './source.ts'
 
 /** Bytes that are gathered before they are written: small chunks of a network would cost a system call each. */
 export const WRITE_BYTES = 256 * KIB
+
+/** Begins the name of a file that is being written; no key can spell it. */
+const TEMP_PREFIX = '.tmp-'
 
 /** The file system has no hard links, or this file has as many as it may have. */
 const NO_LINK: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'])
@@ -55,7 +58,7 @@ export async function publish(temp: string, path: string): Promise<boolean> {
 /** Runs `fill` on a fresh temp path beside `path`; on any failure the temp file goes, and its folder when empty. */
 export async function throughTemp<T>(path: string, fill: (temp: string, folder: string) => Promise<T>): Promise<T> {
   const folder = dirname(path)
-  const temp = join(folder, `.tmp-${randomUUID()}`)
+  const temp = join(folder, `${TEMP_PREFIX}${randomUUID()}`)
   try {
     return await fill(temp, folder)
   } catch (error) {
@@ -64,6 +67,17 @@ export async function throughTemp<T>(path: string, fill: (temp: string, folder: 
     // The folder went away while we wrote: the task was deleted. Nothing of ours is left, and a retry may tell.
     throw wentAway(error, folder) ? unavailable('blob store', error) : error
   }
+}
+
+/** Removes the temp files of writers that died. Told by their last write, so that a slow one that lives goes on. */
+export async function removeUnfinished(folder: string, before: number): Promise<void> {
+  const names = (await reachOrNull(readdir(folder))) ?? []
+  const temps = names.filter((name) => name.startsWith(TEMP_PREFIX)).map((name) => join(folder, name))
+  for (const temp of temps) {
+    const stats = await reachOrNull(stat(temp))
+    if (stats !== null && stats.mtimeMs < before) await reachOrNull(unlink(temp))
+  }
+  if (temps.length > 0) await removeIfEmpty(folder)
 }
 
 /** ENOENT of our own folder; the source may have such errors too, and they stay its own. */

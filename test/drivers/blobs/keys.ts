@@ -48,5 +48,6 @@ export function naming(open: () => Promise<OpenBlobStore>): void {
     await using store = await open()
     await expect(store.blobs.deleteTask(id)).rejects.toThrow(TypeError)
     await expect(store.blobs.deleteOutput(id)).rejects.toThrow(TypeError)
+    await expect(store.blobs.tidy(id, Date.now())).rejects.toThrow(TypeError)
   })
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { newTaskId } from '#shared/task.ts'
 import { originalKey, variantKey } from '#shared/variant.ts'
 import type { OpenBlobStore } from '../blobs.ts'
-import { bytesOf, chunked } from './bytes.ts'
+import { bytesOf, chunked, gated, MANY_BYTES } from './bytes.ts'
 
 /** Sources of the same bytes, and the moment when `chunks` of all of them together were taken. */
 function countdown(content: Uint8Array, chunkBytes: number, chunks: number) {
@@ -67,6 +67,50 @@ export function deleting(open: () => Promise<OpenBlobStore>): void {
         const there = await Promise.all(keys.map(async (key) => bytesOf(await store.blobs.get(key))))
         for (const bytes of there.filter((bytes) => bytes !== null)) expect(bytes).toEqual(content)
       }
+    })
+  })
+}
+
+/** More than the clocks of a store and of its users are apart. */
+const APART_MS = 60_000
+
+export function tidying(open: () => Promise<OpenBlobStore>): void {
+  describe('tidying', () => {
+    it('takes what a put left that never came to its end, and nothing that is finished', async () => {
+      await using store = await open()
+      const [id, other] = [newTaskId(), newTaskId()]
+      await store.blobs.put(originalKey(other, 'jpeg'), randomBytes(10))
+      await store.blobs.put(variantKey(other, 'a', 'jpeg'), randomBytes(20))
+      const dead = new AbortController()
+      const keys = [originalKey(id, 'jpeg'), variantKey(id, 'a', 'jpeg'), variantKey(other, 'b', 'jpeg')]
+      const sources = keys.map(() => gated(randomBytes(MANY_BYTES)))
+      const puts = keys.map((key, at) => store.blobs.put(key, sources[at]!.source, dead.signal))
+      const ended = Promise.allSettled(puts)
+      await Promise.all(sources.map(({ reached }) => reached))
+      for (const one of [id, other]) await store.blobs.tidy(one, Date.now() + APART_MS)
+      expect(await store.blobs.listTasks('', 10)).toEqual([other])
+      expect(await bytesOf(await store.blobs.get(originalKey(other, 'jpeg')))).toHaveLength(10)
+      expect(await bytesOf(await store.blobs.get(variantKey(other, 'a', 'jpeg')))).toHaveLength(20)
+      dead.abort()
+      for (const { open: go } of sources) go()
+      await ended
+    })
+
+    it('leaves a put alone that something was added to since', async () => {
+      await using store = await open()
+      const key = originalKey(newTaskId(), 'jpeg')
+      const { source, reached, open: go } = gated(randomBytes(MANY_BYTES))
+      const put = store.blobs.put(key, source)
+      await reached
+      await store.blobs.tidy(key.split('/')[1]!, Date.now() - APART_MS)
+      go()
+      expect(await put).toMatchObject({ created: true, bytes: 2 * MANY_BYTES })
+    })
+
+    it('is content where there is nothing', async () => {
+      await using store = await open()
+      await store.blobs.tidy(newTaskId(), Date.now())
+      expect(await store.blobs.listTasks('', 10)).toEqual([])
     })
   })
 }
