@@ -21,7 +21,11 @@ async function answerOf(sent: ClientRequest): Promise<Awaited<Slow['answer']>> {
 
 /** Resolves once the server has the headers and has begun with the request (`100 Continue`), its body still to come. */
 export async function beginUpload(url: string, headers: Record<string, string>): Promise<Slow> {
-  const sent = request(`${url}/tasks`, { method: 'POST', headers: { expect: '100-continue', ...headers } })
+  const sent = request(`${url}/tasks`, {
+    agent: false,
+    method: 'POST',
+    headers: { expect: '100-continue', ...headers },
+  })
   const answer = answerOf(sent)
   answer.catch(() => undefined)
   sent.flushHeaders()
@@ -29,12 +33,14 @@ export async function beginUpload(url: string, headers: Record<string, string>):
   return { write: (bytes) => void sent.write(bytes), end: () => sent.end(), drop: () => sent.destroy(), answer }
 }
 
+/** On a connection of its own, so that nothing that became of an earlier one is in its way. */
 export async function ask(
   url: string,
   headers: Record<string, string>,
   method = 'GET',
+  body?: Uint8Array,
 ): Promise<Awaited<Slow['answer']>> {
-  const sent = request(url, { method, headers })
-  sent.end()
+  const sent = request(url, { agent: false, method, headers })
+  sent.end(body)
   return await answerOf(sent)
 }

@@ -7,6 +7,8 @@ export interface Place {
   /** With the key, where the environment has one. */
   readonly api: Client
   readonly runtime: Running
+  /** Messages about images that are in this state, by the metrics. */
+  messages(state: 'waiting' | 'active'): Promise<number>
 }
 
 /** Starts the target for the suite that it is called in, and stops it after its last test. */
@@ -24,6 +26,13 @@ export function running(target: Target, env: Options | (() => Promise<Options>) 
     get api() {
       if (!api) throw new Error('The target is not started yet.')
       return api
+    },
+    async messages(state) {
+      const text = await (await this.api.fetch('/metrics')).text()
+      const line = text
+        .split('\n')
+        .find((each) => each.startsWith(`queue_messages{queue="image-processing",state="${state}"}`))
+      return Number(line?.split(' ')[1])
     },
     get runtime() {
       if (!runtime) throw new Error('The target is not started yet.')

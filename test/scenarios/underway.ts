@@ -28,10 +28,7 @@ export function underway(target: Target): void {
     }
     const wait = async (path: string, seconds: number) =>
       await taskOf(await place.api.fetch(path, { headers: { prefer: `wait=${seconds}` } }))
-    const waiting = async (): Promise<number> => {
-      const text = await (await place.api.fetch('/metrics')).text()
-      return Number(/^queue_messages\{queue="image-processing",state="waiting"\} (\d+)$/m.exec(text)?.[1])
-    }
+    const waiting = async (): Promise<number> => await place.messages('waiting')
 
     it('a task that is waited for too shortly is answered as it is', async () => {
       const { path, release, id } = await held()
