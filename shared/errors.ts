@@ -131,6 +131,11 @@ export const PROBLEMS = {
     title: 'Too many requests',
     about: 'The rate limit is reached. Send again after `Retry-After`.',
   },
+  'headers-too-large': {
+    status: 431,
+    title: 'Headers too large',
+    about: 'The URL and the headers together are larger than this server reads. Send fewer or shorter ones.',
+  },
   'internal-error': {
     status: 500,
     title: 'Internal error',

@@ -5,6 +5,7 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import type { Registry } from 'prom-client'
 import { Problem, problemResponse } from '#shared/errors.ts'
 import { UPLOAD_TOTAL_MS } from '../../limits.ts'
+import { answerClientErrors } from './client-errors.ts'
 import { BODY_IDLE_MS, HEADER_BYTES_MAX, HEADERS_MS, KEEP_ALIVE_MS } from './limits.ts'
 import { metricsResponse } from '../../console/system-routes.ts'
 import type { HttpHandler } from '../../triggers/http.ts'
@@ -57,6 +58,7 @@ export function nodeServer(handler: HttpHandler): Server {
     noDelay: true,
   })
   server.on('request', (incoming, outgoing) => void listener(incoming, outgoing))
+  answerClientErrors(server)
   return server
 }
 

@@ -1,0 +1,40 @@
+/** What is so wrong with a request that Node's parser gives it up: answered as a problem too, not with an empty body. */
+import { type Server, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { Problem, problemResponse } from '#shared/errors.ts'
+import { HEADER_BYTES_MAX } from './limits.ts'
+
+function problemOf(code: string | undefined): Problem {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return new Problem(
+      'headers-too-large',
+      `Expected a URL and headers of at most ${HEADER_BYTES_MAX} bytes, got more.`,
+    )
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Problem('request-timeout', 'The request did not arrive in time.')
+  return new Problem('invalid-request', 'The request is not valid HTTP.')
+}
+
+async function write(socket: Duplex, problem: Problem): Promise<void> {
+  const { status, headers, body } = problemResponse(problem, { instance: '/' })
+  const text = await new Response(body).text()
+  const lines = [...headers, ['Content-Length', String(Buffer.byteLength(text))], ['Connection', 'close']]
+  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${text}`)
+}
+
+export function answerClientErrors(server: Server): void {
+  // An answer that is under way on the same connection must not get another one into its middle.
+  const answering = new WeakMap<Duplex, number>()
+  server.on('request', ({ socket }, outgoing) => {
+    answering.set(socket, (answering.get(socket) ?? 0) + 1)
+    outgoing.once('close', () => answering.set(socket, (answering.get(socket) ?? 1) - 1))
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (!socket.writable || error.code === 'ECONNRESET' || (answering.get(socket) ?? 0) > 0) {
+      socket.destroy()
+      return
+    }
+    void write(socket, problemOf(error.code))
+  })
+}
