@@ -5,12 +5,18 @@ import { readCursor, writeCursor } from './cursor.ts'
 import { pageQuery, readFilters } from './filters.ts'
 import { route } from './route.ts'
 
+/** Not Hono's own list, which leaves out what has no name: nothing that is sent is to be passed over in silence. */
+function parametersOf(url: string): Record<string, string[]> {
+  const { searchParams } = new URL(url)
+  return Object.fromEntries([...new Set(searchParams.keys())].map((name) => [name, searchParams.getAll(name)]))
+}
+
 const app = createApp()
 
 app.openapi(route, async (c) => {
   const { tasks, links, settings } = c.env
   const { status, code, limit, cursor } = c.req.valid('query')
-  const filters = readFilters({ status, code }, c.req.queries())
+  const filters = readFilters({ status, code }, parametersOf(c.req.url))
   const before = cursor === undefined ? {} : { before: readCursor(cursor, filters) }
   const size = limit ?? PAGE_DEFAULT
   // One more than is shown: whether it comes says whether there is a next page.

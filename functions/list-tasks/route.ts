@@ -49,7 +49,11 @@ cursor fits the filters it was made with alone. Tasks that come in meanwhile do 
       status: z.enum(STATUSES).optional().openapi({ description: 'Only tasks in this state.' }),
       code: z.enum(codes).optional().openapi({ description: 'Only failed tasks whose `error.code` is this.' }),
       limit,
-      cursor: z.string().optional().openapi({ description: '`nextCursor` of the previous page, unchanged.' }),
+      cursor: z.string().optional().openapi({
+        minLength: 1,
+        pattern: '^[A-Za-z0-9_-]+$',
+        description: '`nextCursor` of the previous page, unchanged.',
+      }),
     }),
   },
   responses: {
