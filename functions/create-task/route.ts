@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { IDEMPOTENCY_KEY_MAX, WAIT_SECONDS_MAX } from '#shared/limits.ts'
 import { problemContent, TaskSchema } from '#shared/representation.ts'
+import { INPUT_FORMATS, MEDIA_TYPE } from '#shared/variant.ts'
 import { JsonBodySchema, OPTION_NAMES } from './schema.ts'
 
 type Schema = Record<string, unknown> & { description?: string }
@@ -65,6 +66,8 @@ const formSchema = {
   },
 }
 
+const INPUT_TYPES = INPUT_FORMATS.map((format) => MEDIA_TYPE[format]).join(', ')
+
 const text = { type: 'string' as const }
 const answerHeaders = {
   Location: { description: 'The task.', schema: text },
@@ -89,7 +92,7 @@ export const route = createRoute({
     body: {
       required: true,
       content: {
-        'multipart/form-data': { schema: formSchema },
+        'multipart/form-data': { schema: formSchema, encoding: { image: { contentType: INPUT_TYPES } } },
         'image/*': bytes,
         'application/octet-stream': bytes,
         'application/json': {
