@@ -4,7 +4,7 @@ import { PROBLEMS } from '#shared/errors.ts'
 import { picture } from '../pictures.ts'
 import { answerOf, problemOf } from './client.ts'
 import { UNKNOWN_ID } from './get-task.ts'
-import { ask } from './raw-request.ts'
+import { ask, say } from './raw-request.ts'
 import type { Place } from './running.ts'
 
 export function edge(place: Place): void {
@@ -108,10 +108,27 @@ export function edge(place: Place): void {
       }
     })
 
-    it('headers that are too large are 431', async () => {
-      const { status } = await ask(`${place.api.url}/tasks`, { 'x-large': 'a'.repeat(20_000) })
-      expect(status).toBe(431)
+    it('headers and URLs that are too large are 431', async () => {
+      const long = 'a'.repeat(20_000)
+      for (const [path, headers] of [
+        ['/tasks', { 'x-large': long }],
+        [`/tasks?cursor=${long}`, {}],
+      ] as const) {
+        const { status, body, headers: answered } = await ask(`${place.api.url}${path}`, headers)
+        expect([status, body.code]).toEqual([431, 'headers-too-large'])
+        expect(answered['content-type']).toBe('application/problem+json')
+      }
     })
+
+    it.each(['nonsense\r\n\r\n', 'GET / HTTP/1.1\r\n: x\r\n\r\n', 'GET /tasks HTTP/1.1\r\nHost: a b\r\n\r\n'])(
+      'what is no HTTP is 400, as a problem: %j',
+      async (text) => {
+        const answer = await say(place.api.url, text)
+        expect(answer).toMatch(
+          /^HTTP\/1\.1 4(00|21) .*application\/problem\+json.*"code":"(invalid|misdirected)-request"/s,
+        )
+      },
+    )
   })
 
   describe('operations', () => {

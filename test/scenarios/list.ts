@@ -78,6 +78,7 @@ export function listing(place: Place): void {
       'status=done',
       'code=whatever',
       'unknown=1',
+      '=1',
       'metadata.=x',
       'metadata.a=1&metadata.a=2',
     ])('refuses %s with 400', async (query) => {

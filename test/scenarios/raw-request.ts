@@ -1,6 +1,7 @@
 /** Requests that fetch does not make: a Host of one's own, a body that comes in pieces or stops. */
 import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { connect } from 'node:net'
 
 export interface Slow {
   /** More of the body. */
@@ -43,4 +44,11 @@ export async function ask(
   const sent = request(url, { agent: false, method, headers })
   sent.end(body)
   return await answerOf(sent)
+}
+
+/** What a server says to bytes that need not be HTTP, until it closes the connection. */
+export async function say(url: string, text: string): Promise<string> {
+  const socket = connect(Number(new URL(url).port), new URL(url).hostname)
+  socket.write(text)
+  return (await socket.setEncoding('latin1').toArray()).join('')
 }
