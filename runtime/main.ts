@@ -11,7 +11,7 @@ import { createLogger, type RootLogger } from './logger.ts'
 import { createMetrics } from './metrics.ts'
 import { drain } from './shutdown.ts'
 import { createHosts } from './targets/node/hosts.ts'
-import { listen, listenMetrics, nodeServer } from './targets/node/server.ts'
+import { listen, type Listening, listenMetrics, nodeServer } from './targets/node/server.ts'
 import { consumeQueues } from './triggers/queue.ts'
 import { startTimers } from './triggers/timer.ts'
 
@@ -50,11 +50,15 @@ export function drainMs({ DRAIN_MS }: Pick<Config, 'DRAIN_MS'>, functions: reado
 }
 
 async function listenAll({ config, handler, metrics, bindings }: Core) {
+  const servers: Listening[] = []
   try {
     const api = await listen(nodeServer(handler), config.SERVER_PORT, hostOf(config))
+    servers.push(api)
     const scrape = await listenMetrics(config.METRICS_PORT, metrics.registry)
-    return { api, servers: scrape ? [api, scrape] : [api] }
+    if (scrape) servers.push(scrape)
+    return { api, servers }
   } catch (error) {
+    await Promise.all(servers.map((server) => server.close()))
     await bindings.close()
     throw error
   }
@@ -78,9 +82,10 @@ export async function startRuntime(config: Config, options: StartOptions = {}): 
     port: api.port,
     functions,
     broken: () => brokenOf(functions, broken),
-    loaded: loadAll(functions, ({ name, error }) =>
-      logger.error({ function: name, reason: error }, 'function is broken'),
-    ),
+    loaded: loadAll(functions, ({ name, error }) => {
+      // A container that the drain ended while it was starting is no fault of its function.
+      if (!core.draining) logger.error({ function: name, reason: error }, 'function is broken')
+    }),
     close() {
       core.draining = true
       stopWatching?.()

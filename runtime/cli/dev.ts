@@ -1,7 +1,8 @@
 /** `npm run dev`: every function in a container that is replaced when its code changes. */
 import { readConfig } from '../config.ts'
+import { fail, say } from './report.ts'
 import { drainOnSignal } from './signals.ts'
-import { announce, fail, say, startOnFreePort } from './serve.ts'
+import { announce, startOnFreePort } from './serve.ts'
 
 export async function run(): Promise<void> {
   try {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { checkConfig, messageOf } from '../loader.ts'
-import { say } from './serve.ts'
+import { say } from './report.ts'
 import { type FunctionKind, templates } from './templates.ts'
 
 const FUNCTIONS = fileURLToPath(new URL('../../functions', import.meta.url))

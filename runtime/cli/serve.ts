@@ -1,40 +1,42 @@
 /** `npm start`: the table, the URLs, and a server until a signal. */
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import { type Runtime, type StartOptions, startRuntime } from '../main.ts'
+import { fail, say } from './report.ts'
 import { drainOnSignal } from './signals.ts'
 import { startTable } from './table.ts'
 
 const PORTS_TRIED = 20
+const PORT_MAX = 65_535
 
-/** Written to stderr: stdout is the log's. */
-export function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+/** True when it is the API's port that is taken, not that of the metrics. */
+function isTaken(error: unknown, port: number): boolean {
+  const { code, port: taken } = error as NodeJS.ErrnoException & { port?: number }
+  return code === 'EADDRINUSE' && taken === port
 }
 
-export function fail(error: unknown): never {
-  if (error instanceof ConfigError) say(`The environment has a bad value.\n${error.message}`)
-  else say(error instanceof Error ? (error.stack ?? error.message) : String(error))
-  process.exit(1)
-}
-
-function isTaken(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+/** Names the variable of a port that is taken. */
+function explained(error: unknown, { SERVER_PORT, METRICS_PORT }: Config): unknown {
+  for (const [name, port] of Object.entries({ SERVER_PORT, METRICS_PORT })) {
+    if (port !== undefined && isTaken(error, port))
+      return new ConfigError(`${name}: port ${port} is taken; set another`)
+  }
+  return error
 }
 
 /** Takes the next free port when `SERVER_PORT` is taken, and says so. */
 export async function startOnFreePort(config: Config, options: StartOptions): Promise<Runtime> {
-  for (let port = config.SERVER_PORT; port < config.SERVER_PORT + PORTS_TRIED; port++) {
+  const first = config.SERVER_PORT
+  const last = Math.min(first + PORTS_TRIED - 1, PORT_MAX)
+  for (let port = first; port <= last; port++) {
     try {
       const runtime = await startRuntime({ ...config, SERVER_PORT: port }, options)
-      if (port !== config.SERVER_PORT) say(`Port ${config.SERVER_PORT} is taken; using ${runtime.port}.`)
+      if (port !== first) say(`Port ${first} is taken; using ${runtime.port}.`)
       return runtime
     } catch (error) {
-      if (!isTaken(error)) throw error
+      if (!isTaken(error, port)) throw explained(error, config)
     }
   }
-  throw new ConfigError(
-    `SERVER_PORT: the ports ${config.SERVER_PORT} to ${config.SERVER_PORT + PORTS_TRIED - 1} are all taken`,
-  )
+  throw new ConfigError(`SERVER_PORT: the ports ${first} to ${last} are all taken`)
 }
 
 export function announce(runtime: Runtime, config: Config, inContainers = false): void {
@@ -51,8 +53,7 @@ export async function run(): Promise<void> {
   try {
     const config = readConfig()
     const runtime = await startRuntime(config).catch((error: unknown) => {
-      if (!isTaken(error)) throw error
-      throw new ConfigError(`SERVER_PORT: port ${config.SERVER_PORT} is taken; set another`)
+      throw explained(error, config)
     })
     drainOnSignal(() => runtime.close(), say)
     await runtime.loaded

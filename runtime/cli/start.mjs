@@ -18,7 +18,7 @@ if (!isSupported(process.versions.node)) {
 Ways out:
   npm ci && npm start        brings a Node 24 of its own and runs with it
   nvm install 24             or fnm, volta, mise: a version manager
-  docker run -it -v .:/app -w /app node:24-slim npm start`)
+  docker run -it --network host -v "$PWD:/app" -w /app node:24-slim npm start`)
   process.exit(1)
 }
 if (!Object.hasOwn(COMMANDS, command)) {

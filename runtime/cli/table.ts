@@ -28,20 +28,24 @@ function isolationOf({ config }: LoadedFunction, inContainers: boolean): string 
   return inContainers ? 'process (dev)' : 'inline, not killable'
 }
 
+/** One row for each route, the function named in the first of them. */
+function rowsOf(fn: LoadedFunction, inContainers: boolean): string[][] {
+  const { name, config, concurrency } = fn
+  const isolation = isolationOf(fn, inContainers)
+  const timeout = `${config.timeoutMs / 1_000} s`
+  return sourcesOf(fn).map((source, at) => {
+    if (at > 0) return ['', '', source, '', '', '']
+    return [name, config.trigger.type, source, isolation, timeout, String(concurrency)]
+  })
+}
+
 export function startTable(
   functions: readonly LoadedFunction[],
   broken: readonly BrokenFunction[],
   inContainers = false,
 ): string {
   const faults = new Map(broken.map(({ name, error }) => [name, error]))
-  const rows = functions
-    .filter(({ name }) => !faults.has(name))
-    .flatMap((fn) => {
-      const { name, config, concurrency } = fn
-      const [first, ...more] = sourcesOf(fn)
-      const rest = [isolationOf(fn, inContainers), `${config.timeoutMs / 1_000} s`, String(concurrency)]
-      return [[name, config.trigger.type, first ?? '', ...rest], ...more.map((source) => ['', '', source, '', '', ''])]
-    })
+  const rows = functions.filter(({ name }) => !faults.has(name)).flatMap((fn) => rowsOf(fn, inContainers))
   const table = columns([
     ['function', 'trigger', 'route, queue or time', 'isolation', 'timeout', 'concurrency'],
     ...rows,
