@@ -18,6 +18,7 @@ interface Received {
 }
 
 export function callbacks(target: Target): void {
+  // `expect` of the test's own: with several at once the global one does not know whose it is.
   describe.concurrent('callbackUrl', () => {
     const place = running(target, { WEBHOOK_SECRET: SECRETS.join(','), PUBLIC_URL, ALLOW_HOSTS: '127.0.0.1' })
     let client: SourceServer
@@ -54,7 +55,7 @@ export function callbacks(target: Target): void {
       }
     const callbackOf = async (id: string) => (await place.api.get(id)).callback
 
-    it('gets the finished task, signed, with absolute links', async () => {
+    it('gets the finished task, signed, with absolute links', async ({ expect }) => {
       const { url, all } = receiver('/done', [200])
       const task = await place.api.completed(cat, { callbackUrl: url, variants: '9x', metadata: '{"order":"7"}' })
       expect(task.callback).toMatchObject({ url })
@@ -76,7 +77,7 @@ export function callbacks(target: Target): void {
         .toEqual({ url, status: 'delivered', attempts: 1, lastStatus: 200 })
     })
 
-    it('gets the end of a task that failed', async () => {
+    it('gets the end of a task that failed', async ({ expect }) => {
       const { url, all } = receiver('/failed', [204])
       const cut = (await picture()).subarray(0, 9_000)
       const task = await taskOf(await place.api.upload(cut, { callbackUrl: url }, WAIT))
@@ -85,7 +86,7 @@ export function callbacks(target: Target): void {
       await expect.poll(async () => await callbackOf(task.id)).toMatchObject({ status: 'delivered', lastStatus: 204 })
     })
 
-    it('is tried again after a 500, with the same id', { timeout: 60_000 }, async () => {
+    it('is tried again after a 500, with the same id', { timeout: 60_000 }, async ({ expect }) => {
       const { url, all } = receiver('/again', [500, 200])
       const { id } = await place.api.completed(cat, { callbackUrl: url, variants: '9x' })
       await expect
@@ -100,7 +101,7 @@ export function callbacks(target: Target): void {
         .toMatchObject({ status: 'delivered', attempts: 2, lastStatus: 200 })
     })
 
-    it('that answers 410 is given up', async () => {
+    it('that answers 410 is given up', async ({ expect }) => {
       const { url, all } = receiver('/gone', [410])
       const { id } = await place.api.completed(cat, { callbackUrl: url, variants: '9x' })
       await all
@@ -109,7 +110,7 @@ export function callbacks(target: Target): void {
         .toEqual({ url, status: 'failed', attempts: 1, lastStatus: 410 })
     })
 
-    it('that redirects is not followed to where it leads', async () => {
+    it('that redirects is not followed to where it leads', async ({ expect }) => {
       client.status('/elsewhere', 200)
       const url = client.status('/redirecting', 307, { location: '/elsewhere' })
       const { id } = await place.api.completed(cat, { callbackUrl: url, variants: '9x' })
@@ -130,7 +131,7 @@ export function callbacks(target: Target): void {
       expect(await answerOf(await place.api.upload(cat, { callbackUrl }))).toBe('422 url-not-allowed')
     })
 
-    it('and PUBLIC_URL make every link absolute', async () => {
+    it('and PUBLIC_URL make every link absolute', async ({ expect }) => {
       const response = await place.api.upload(cat, { variants: '9x' }, WAIT)
       const task = await taskOf(response)
       expect(response.headers.get('location')).toBe(task.links.self)

@@ -21,11 +21,13 @@ import { photos } from './photos.ts'
 import { underway } from './underway.ts'
 import { urls } from './urls.ts'
 import { running } from './running.ts'
+import { slowSources } from './slow-source.ts'
 import type { Target } from './target.ts'
 
 export function scenarios(target: Target): void {
   describe(`on ${target.name}`, () => {
-    // Side by side: they wait most of their time, for a source that is slow and for a callback's second try.
+    const slowSourcesEnd = slowSources(target)
+    // Side by side: a callback's second try takes its time.
     urls(target)
     callbacks(target)
     underway(target)
@@ -48,6 +50,8 @@ export function scenarios(target: Target): void {
       hostile(place)
       photos(place)
       edge(place)
+
+      slowSourcesEnd()
 
       it('whatever was answered in all of this, the OpenAPI document describes', async () => {
         expectAnswers(400)

@@ -135,15 +135,5 @@ export function underway(target: Target): void {
         (await place.api.fetch(href, { headers: { accept: 'image/webp' } })).headers.get('content-type')
       await expect.poll(type, { timeout: 20_000 }).toBe('image/webp')
     })
-
-    it('a silent event stream says that it is still there', { timeout: 40_000 }, async () => {
-      const { path, release } = await held()
-      const events = eventsOf(await place.api.fetch(path, { headers: { accept: 'text/event-stream' } }))
-      expect((await events.next()).value).toMatchObject({ event: 'task' })
-      expect((await events.next()).value).toMatchObject({ comment: true })
-      release()
-      await events.return()
-      expect((await wait(path, 30)).status).toBe('completed')
-    })
   })
 }

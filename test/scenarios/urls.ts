@@ -176,14 +176,5 @@ export function urls(target: Target): void {
       const task = await taskOf(await place.api.json({ url, variants }, WAIT))
       expect(task).toMatchObject({ status: 'failed', error: { code: 'output-too-costly' } })
     })
-
-    it('that is slow: source-timeout, and the slot is free again', { timeout: 60_000 }, async () => {
-      const dripping = source.at('/slow.jpg', (response) => {
-        response.write(cat.subarray(0, 5_000))
-      })
-      const [silent, slow] = await Promise.all([codeOf(source.held('/silent.jpg', cat).url), codeOf(dripping)])
-      expect([silent, slow]).toEqual(['source-timeout', 'source-timeout'])
-      expect(await codeOf(source.file('/after.jpg', cat))).toBe('completed')
-    })
   })
 }
