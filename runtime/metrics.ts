@@ -17,7 +17,7 @@ export function createMetrics() {
     new Histogram({ name, help, labelNames, buckets: SECONDS, registers })
   const gauge = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Gauge<Label> =>
     new Gauge({ name, help, labelNames, registers })
-  const measures: { [Name in keyof Measures]: Counter<string> | Histogram<string> } = {
+  const measures: { [Name in keyof Measures]: Counter | Histogram } = {
     render_seconds: seconds('render_seconds', 'Rendering of one picture, all variants.', 'outcome'),
     tasks_total: counter('tasks_total', 'Tasks that ended.', 'outcome', 'code'),
     derived_total: counter('derived_total', 'Encodings made on demand.', 'format'),

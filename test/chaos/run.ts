@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { IDEMPOTENCY_LOCK_MS } from '#shared/limits.ts'
 import { picture } from '../pictures.ts'
 import { CRASH_POINTS, type CrashPoint } from './crash.ts'
@@ -80,7 +81,7 @@ class Clients {
     const again: [string, Buffer][] = []
     const send = async ([key, bytes]: [string, Buffer]): Promise<void> => {
       const id = await this.#post(key, bytes).catch((error: unknown) => {
-        this.lastRefusal = `${String(error)} ${String((error as Error).cause ?? '')}`
+        this.lastRefusal = inspect(error)
         return null
       })
       if (id) this.acknowledged.set(key, id)
