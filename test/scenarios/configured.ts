@@ -5,6 +5,7 @@ import { animation, picture } from '../pictures.ts'
 import { answerOf, problemOf, taskOf, WAIT } from './client.ts'
 import { padded } from './files.ts'
 import { beginUpload } from './raw-request.ts'
+import { closedPort } from './source-server.ts'
 import { running } from './running.ts'
 import type { Target } from './target.ts'
 
@@ -130,7 +131,18 @@ export function configured(target: Target): void {
   })
 
   describe('rate limited', () => {
-    const place = running(target, { RATE_LIMIT: '3/1h' })
+    let metricsPort: number
+    const place = running(target, async () => {
+      metricsPort = await closedPort()
+      return { RATE_LIMIT: '3/1h', API_KEY: 'key-of-the-scenarios', METRICS_PORT: String(metricsPort) }
+    })
+
+    it('METRICS_PORT: the metrics, without a key, and nothing else', async () => {
+      const there = place.api.url.replace(/:\d+$/, `:${metricsPort}`)
+      const metrics = await fetch(`${there}/metrics`)
+      expect([metrics.status, await metrics.text()]).toEqual([200, expect.stringContaining('faas_invocations_total')])
+      expect((await fetch(`${there}/tasks`)).status).toBe(404)
+    })
 
     it('RATE_LIMIT: 429 with Retry-After and RateLimit headers; health is not counted', async () => {
       const left: (string | null)[] = []

@@ -33,7 +33,12 @@ export function creating(place: Place): void {
         height: 900,
         sha256: createHash('sha256').update(cat).digest('hex'),
       })
-      expect(task.options).toMatchObject({ variants: ['1024x1024', '800x800'], format: 'jpeg', original: 'keep' })
+      expect(task.options).toMatchObject({
+        variants: ['1024x1024', '800x800'],
+        format: 'jpeg',
+        original: 'keep',
+        access: 'public',
+      })
       expect(task.links).toEqual({
         self: `/tasks/${task.id}`,
         events: `/tasks/${task.id}`,
@@ -113,16 +118,24 @@ export function creating(place: Place): void {
       expect(body.source).toMatchObject({ bytes: cat.length })
     })
 
-    it('leaves nothing behind when the client goes away in the middle', async () => {
+    it.each([
+      ['raw bytes', 'image/jpeg', ''],
+      [
+        'a form',
+        'multipart/form-data; boundary=b',
+        '--b\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n',
+      ],
+    ])('leaves nothing behind when the client goes away in the middle of %s', async (_kind, type, prologue) => {
       // Variants of the tasks before may still be coming.
       const originals = async (): Promise<string[]> =>
         (await place.runtime.files()).filter((file) => file.startsWith('input/'))
       const known = new Set(await originals())
       const added = async (): Promise<string[]> => (await originals()).filter((file) => !known.has(file))
       const upload = await beginUpload(place.api.url, {
-        'content-type': 'image/jpeg',
-        'content-length': String(cat.length),
+        'content-type': type,
+        'content-length': String(prologue.length + cat.length),
       })
+      upload.write(Buffer.from(prologue))
       upload.write(cat.subarray(0, cat.length - 1_000))
       await expect.poll(added).not.toEqual([])
       upload.drop()

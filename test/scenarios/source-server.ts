@@ -1,7 +1,7 @@
 /** A server of pictures and other things on 127.0.0.1, for URL sources; what it answers, the scenario says. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createNetServer } from 'node:net'
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void
 
@@ -57,4 +57,14 @@ export async function sourceServer(): Promise<SourceServer> {
       await once(server, 'close')
     },
   }
+}
+
+/** A port of this machine that nobody listens on. */
+export async function closedPort(): Promise<number> {
+  const server = createNetServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
 }

@@ -1,8 +1,5 @@
 /** Images behind URLs: what is fetched, and every way in which that goes wrong. */
 import { lookup } from 'node:dns/promises'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TaskRepresentation } from '#shared/representation.ts'
@@ -11,20 +8,10 @@ import { taskOf, WAIT } from './client.ts'
 import { html, padded, pngHeader, svg } from './files.ts'
 import { expectBands } from './looks.ts'
 import { running } from './running.ts'
-import { type SourceServer, sourceServer } from './source-server.ts'
+import { closedPort, type SourceServer, sourceServer } from './source-server.ts'
 import type { Target } from './target.ts'
 
 const BYTES_MAX = 150_000
-
-/** A port of this machine that nobody listens on. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 async function isPrivate(name: string): Promise<boolean> {
   const addresses = await lookup(name, { all: true }).catch(() => [])
