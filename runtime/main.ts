@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { SECOND_MS } from '#shared/limits.ts'
 import type { openBindings } from './bindings.ts'
 import type { Config } from './config.ts'
-import { type Core, openCore } from './core.ts'
+import { openCore } from './core.ts'
 import { brokenOf } from './console/health.ts'
 import { DRAIN_MARGIN_MS } from './limits.ts'
 import { type BrokenFunction, loadAll, type LoadedFunction } from './loader.ts'
@@ -11,7 +11,7 @@ import { createLogger, type RootLogger } from './logger.ts'
 import { createMetrics } from './metrics.ts'
 import { drain } from './shutdown.ts'
 import { createHosts } from './targets/node/hosts.ts'
-import { listen, type Listening, listenMetrics, nodeServer } from './targets/node/server.ts'
+import { listenAll } from './targets/node/listen.ts'
 import { consumeQueues } from './triggers/queue.ts'
 import { startTimers } from './triggers/timer.ts'
 
@@ -38,30 +38,10 @@ export interface Runtime {
 
 const FUNCTIONS = fileURLToPath(new URL('../functions', import.meta.url))
 
-/** Without keys the server is for this machine alone. */
-export function hostOf({ API_KEY, SERVER_HOST = '0.0.0.0' }: Pick<Config, 'SERVER_HOST' | 'API_KEY'>): string {
-  return API_KEY ? SERVER_HOST : '127.0.0.1'
-}
-
 /** DRAIN_MS, or the longest queue timeout and a margin. */
 export function drainMs({ DRAIN_MS }: Pick<Config, 'DRAIN_MS'>, functions: readonly LoadedFunction[]): number {
   const queues = functions.filter(({ config: { trigger } }) => trigger.type === 'queue')
   return DRAIN_MS ?? Math.max(SECOND_MS, ...queues.map(({ config: { timeoutMs } }) => timeoutMs)) + DRAIN_MARGIN_MS
-}
-
-async function listenAll({ config, handler, metrics, bindings }: Core) {
-  const servers: Listening[] = []
-  try {
-    const api = await listen(nodeServer(handler), config.SERVER_PORT, hostOf(config))
-    servers.push(api)
-    const scrape = await listenMetrics(config.METRICS_PORT, metrics.registry)
-    if (scrape) servers.push(scrape)
-    return { api, servers }
-  } catch (error) {
-    await Promise.all(servers.map((server) => server.close()))
-    await bindings.close()
-    throw error
-  }
 }
 
 export async function startRuntime(config: Config, options: StartOptions = {}): Promise<Runtime> {

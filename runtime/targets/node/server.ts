@@ -2,12 +2,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
-import type { Registry } from 'prom-client'
 import { Problem, problemResponse } from '#shared/errors.ts'
 import { UPLOAD_TOTAL_MS } from '../../limits.ts'
 import { answerClientErrors } from './client-errors.ts'
 import { BODY_IDLE_MS, HEADER_BYTES_MAX, HEADERS_MS, KEEP_ALIVE_MS } from './limits.ts'
-import { metricsResponse } from '../../console/system-routes.ts'
 import type { HttpHandler } from '../../triggers/http.ts'
 
 export interface Listening {
@@ -83,14 +81,4 @@ export async function listen(server: Server, port: number, host: string): Promis
     close: () => new Promise((resolve) => server.close(() => resolve())),
     force: () => server.closeAllConnections(),
   }
-}
-
-/** METRICS_PORT is for the scraper inside the network: no key, every address, and nothing else on it. */
-export async function listenMetrics(port: number | undefined, registry: Registry): Promise<Listening | null> {
-  if (port === undefined) return null
-  const server = nodeServer(async (request) => {
-    const known = new URL(request.url).pathname === '/metrics'
-    return known ? await metricsResponse(registry) : new Response(null, { status: 404 })
-  })
-  return await listen(server, port, '0.0.0.0')
 }
