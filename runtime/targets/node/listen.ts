@@ -1,0 +1,37 @@
+/** Which addresses the local target listens on. */
+import type { Registry } from 'prom-client'
+import type { Config } from '../../config.ts'
+import { metricsResponse } from '../../console/system-routes.ts'
+import type { Core } from '../../core.ts'
+import { listen, type Listening, nodeServer } from './server.ts'
+
+/** Without keys the server is for this machine alone. */
+export function hostOf({ API_KEY, SERVER_HOST = '0.0.0.0' }: Pick<Config, 'SERVER_HOST' | 'API_KEY'>): string {
+  return API_KEY ? SERVER_HOST : '127.0.0.1'
+}
+
+/** METRICS_PORT is for the scraper inside the network: no key, every address, and nothing else on it. */
+async function listenMetrics(port: number | undefined, registry: Registry): Promise<Listening | null> {
+  if (port === undefined) return null
+  const server = nodeServer(async (request) => {
+    const known = new URL(request.url).pathname === '/metrics'
+    return known ? await metricsResponse(registry) : new Response(null, { status: 404 })
+  })
+  return await listen(server, port, '0.0.0.0')
+}
+
+/** The API, and METRICS_PORT where it is set; when one cannot be had, nothing stays open. */
+export async function listenAll({ config, handler, metrics, bindings }: Core) {
+  const servers: Listening[] = []
+  try {
+    const api = await listen(nodeServer(handler), config.SERVER_PORT, hostOf(config))
+    servers.push(api)
+    const scrape = await listenMetrics(config.METRICS_PORT, metrics.registry)
+    if (scrape) servers.push(scrape)
+    return { api, servers }
+  } catch (error) {
+    await Promise.all(servers.map((server) => server.close()))
+    await bindings.close()
+    throw error
+  }
+}
