@@ -17,7 +17,7 @@ import {
   type ResolvedConfig,
 } from './loader.ts'
 import type { RootLogger } from './logger.ts'
-import type { Metrics } from './metrics.ts'
+import type { Metrics } from './console/metrics.ts'
 import { settingsOf } from './settings.ts'
 import { createStreams, type Streams } from './streams.ts'
 import { createHttpHandler, type HttpHandler } from './triggers/http.ts'

@@ -3,7 +3,7 @@ import type { Caller, Invocation, Logger, Measures } from '#shared/bindings.ts'
 import type { Gate } from './guard.ts'
 import { UPLOAD_TOTAL_MS } from './limits.ts'
 import { invocationLogger, type RootLogger } from './logger.ts'
-import type { Metrics } from './metrics.ts'
+import type { Metrics } from './console/metrics.ts'
 import { childTraceparent, randomHex, traceIdOf } from './trace.ts'
 
 /** What a trigger knows of a request beside the request. */

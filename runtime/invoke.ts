@@ -7,7 +7,7 @@ import { FunctionDied, RunningInvocation, type InvocationContext } from './invoc
 import { BUSY_RETRY_SECONDS } from './limits.ts'
 import type { LoadedFunction } from './loader.ts'
 import type { RootLogger } from './logger.ts'
-import type { Metrics } from './metrics.ts'
+import type { Metrics } from './console/metrics.ts'
 
 export type Invoke = (fn: LoadedFunction, request: Request, context: InvocationContext) => Promise<Response>
 

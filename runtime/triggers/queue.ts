@@ -5,7 +5,7 @@ import { type Verdict, verdictOf } from '#shared/verdict.ts'
 import type { Invoke } from '../invoke.ts'
 import type { LoadedFunction } from '../loader.ts'
 import type { RootLogger } from '../logger.ts'
-import type { Metrics } from '../metrics.ts'
+import type { Metrics } from '../console/metrics.ts'
 import { childTraceparent } from '../trace.ts'
 
 /** CloudEvents 1.0, HTTP binding 3.1 (binary content mode). `attempt` and `traceparent` are extension attributes. */
