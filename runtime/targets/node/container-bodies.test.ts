@@ -44,12 +44,15 @@ describe('a container, spoken to as Fetch', () => {
   })
 
   it('sends a long answer whole to a request whose body nobody reads', async () => {
+    const cancelled = Promise.withResolvers<void>()
     const body = new ReadableStream<Uint8Array>({
       pull: (controller) => controller.enqueue(new Uint8Array(16 * KIB)),
+      cancel: () => cancelled.resolve(),
     })
     const init = { method: 'POST', body, duplex: 'half' } as RequestInit
     const response = await probe.call('/probe/unread?kib=1024', init)
     expect((await response.text()).length).toBe(MIB)
+    await cancelled.promise
     expect(await (await probe.call('/probe/ok')).text()).toBe('ok')
   })
 

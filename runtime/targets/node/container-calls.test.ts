@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Problem, type ProblemCode } from '#shared/errors.ts'
+import { KIB } from '#shared/limits.ts'
 import { newTaskId } from '#shared/task.ts'
 import { containedFunction, type InvokedFunction } from '../../../test/runtime/function.ts'
 import { until } from '../../../test/runtime/until.ts'
@@ -57,7 +58,10 @@ describe('bindings in a container', () => {
     await until('no one waits', () => waiterCount() === 0)
   })
 
-  it('leaves no listener behind when it is killed at its deadline while it listens', async () => {
+  it.each([
+    ['between two changes', '?end=hang'],
+    ['while it waits for one', ''],
+  ])('leaves no listener behind when it is killed at its deadline %s', async (_what, query) => {
     const task = testTask()
     await probe.bindings.tasks.create(task, {
       queue: 'q',
@@ -67,9 +71,9 @@ describe('bindings in a container', () => {
       time: '',
       data: {},
     })
-    await probe.call('/probe/ok')
-    probe.fn.config.timeoutMs = 500
-    const response = probe.call(`/probe/changes/${task.id}?end=hang`)
+    await (await probe.call('/probe/ok')).text()
+    probe.fn.config.timeoutMs = 2_000
+    const response = probe.call(`/probe/changes/${task.id}${query}`)
     probe.fn.config.timeoutMs = 20_000
     await until('it listens', () => waiterCount() === 1)
     expect((await response).status).toBe(504)
@@ -77,9 +81,11 @@ describe('bindings in a container', () => {
   })
 
   it('refuses the calls of an invocation that is over', async () => {
-    expect(await (await probe.call('/probe/late')).text()).toBe('later')
+    const response = await probe.call('/probe/late')
+    // Also while its answer, which the child sent as a whole, is still being read.
     await until('the runtime has refused', async () => (await json('/probe/late/said')) === 'InvocationEnded')
     expect(await probe.bindings.tasks.readCursor('late')).toBe(null)
+    expect((await response.text()).length).toBe(40 * KIB)
   })
 
   it('keeps code, status, headers and errors of a Problem, and of another error its message alone', async () => {

@@ -14,7 +14,6 @@ import { describeApp } from '../../console/describe.ts'
 import { checkApp } from '../../host.ts'
 import {
   type ChildMessage,
-  CONNECTION_FIELDS,
   type ContainerInit,
   HEADER_PAIRS_MAX,
   INVOCATION_HEADER,
@@ -61,11 +60,6 @@ function remoteInvocation(header: InvocationHeader, signal: AbortSignal) {
   return { invocation, notes: () => notes }
 }
 
-function toSend(response: Response): Response {
-  for (const name of CONNECTION_FIELDS) if (response.headers.has(name)) response.headers.delete(name)
-  return response
-}
-
 async function start(init: ContainerInit): Promise<void> {
   const imported = (await import(init.index)) as { default?: App }
   const app = checkApp(imported.default, init.trigger)
@@ -74,18 +68,16 @@ async function start(init: ContainerInit): Promise<void> {
   process.on('message', (message: ParentMessage) => {
     if (message.type === 'result') remote.result(message)
   })
-  const answer = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {
+  const answer = async (request: Request, { outgoing }: HttpBindings): Promise<Response> => {
     const header = JSON.parse(request.headers.get(INVOCATION_HEADER) ?? '{}') as InvocationHeader
     // Done when nothing of it can still ask for a binding: the body is sent, or the caller is gone.
     const settled = Promise.withResolvers<void>()
     const closed = new Promise<void>((resolve) => outgoing.once('close', resolve))
     void Promise.all([settled.promise, closed]).then(() => send({ type: 'done', invocation: header.id }))
-    // A body that nobody reads would keep the stream open; the runtime stops sending it when it is paused for good.
-    outgoing.once('finish', () => incoming.resume())
     const { invocation, notes } = remoteInvocation(header, request.signal)
     const env: Bindings = { ...remote.of(header.id), blobs, fetch, settings: init.settings, invocation }
     try {
-      const response = toSend(await app.fetch(request, env))
+      const response = await app.fetch(request, env)
       outgoing.setHeader(NOTES_HEADER, String(notes()))
       return response
     } finally {

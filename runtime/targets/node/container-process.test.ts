@@ -57,7 +57,7 @@ describe("a container's process", () => {
     const before = count()
     for (const path of ['/probe/ok', '/probe/exit', '/probe/spin', '/probe/endless']) {
       await using probe = await containedFunction('probe', { timeoutMs: 5_000 })
-      await probe.call('/probe/ok')
+      await (await probe.call('/probe/ok')).text()
       probe.fn.config.timeoutMs = 200
       await probe.call(path)
     }

@@ -31,17 +31,5 @@ export type ChildMessage =
   | NoteMessage
 export type ParentMessage = { type: 'init'; init: ContainerInit } | ResultMessage
 
-/** Connection-specific fields have no place in HTTP/2 (RFC 9113 §8.2.2), neither way. */
-export const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'transfer-encoding',
-  'host',
-  'upgrade',
-  'proxy-connection',
-  'te',
-  'expect',
-  'http2-settings',
-])
 /** As many as node:http takes: HTTP/2's own default is 128. */
 export const HEADER_PAIRS_MAX = 2_000

@@ -114,8 +114,6 @@ export function startContainer(init: Omit<ContainerInit, 'watch'>, options: Cont
       kill()
     }
   })
-  // Without the channel it could say neither what it wants nor that it is done.
-  child.once('disconnect', kill)
   const ready = readiness(child, exited, startMs)
   send({ type: 'init', init: { ...init, watch: !command.diesWithParent } })
 

@@ -3,7 +3,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, constants, type Incomi
 import { Readable } from 'node:stream'
 import type { Invocation } from '#shared/bindings.ts'
 import { FunctionDied } from '../../invocation.ts'
-import { CONNECTION_FIELDS, INVOCATION_HEADER, type InvocationHeader, NOTES_HEADER } from './container-protocol.ts'
+import { INVOCATION_HEADER, type InvocationHeader, NOTES_HEADER } from './container-protocol.ts'
 
 export interface Exchange {
   session: ClientHttp2Session
@@ -24,6 +24,19 @@ export function clientGone(): Response {
 
 /** What the Fetch standard calls null body statuses; a Response with a body cannot have them. */
 const NULL_BODY = new Set([101, 103, 204, 205, 304])
+
+/** Connection-specific fields have no place in HTTP/2 (RFC 9113 §8.2.2); node:http2 drops those of an answer itself. */
+const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'host',
+  'upgrade',
+  'proxy-connection',
+  'te',
+  'expect',
+  'http2-settings',
+])
 
 function requestHeaders(request: Request, invocation: Invocation): Record<string, string> {
   const url = new URL(request.url)
