@@ -58,13 +58,14 @@ function tooLate(invocation: RunningInvocation, timeoutMs: number): Problem {
 function run(fn: LoadedFunction, request: Request, invocation: RunningInvocation, env: Bindings) {
   return new Promise<Response | Problem>((resolve) => {
     const { timeoutMs } = fn.config
-    const running = fn.host.fetch(request, env)
+    // Before the function begins: its first line may already ask for its deadline.
     invocation.startDeadline(timeoutMs, () => {
       const problem = tooLate(invocation, timeoutMs)
       invocation.end()
       discard(running)
       resolve(problem)
     })
+    const running = fn.host.fetch(request, env)
     running.then(resolve, (error: unknown) => resolve(asProblem(error)))
   })
 }
