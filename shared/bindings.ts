@@ -1,4 +1,7 @@
-/** The ports that a function is given in `c.env`. Drivers implement them; a function never knows which. */
+/**
+ * The ports that a function is given in `c.env`. Drivers implement them; a function never knows which. Longer than 250
+ * lines, since the contract is read as a whole; half of it is what each call promises.
+ */
 import type { DerivedFormat, Message } from './message.ts'
 import type { Callback, Source, Status, Task, TaskError } from './task.ts'
 import type { BlobKey, StoredFile, Variant } from './variant.ts'

@@ -79,3 +79,16 @@ export function measuringInvocation(overrides: Partial<Invocation> = {}) {
   const measure: Invocation['measure'] = (name, value, labels) => void measured.push([name, value, labels] as Measured)
   return { measured, invocation: testInvocation({ ...overrides, measure }) }
 }
+
+/** Runs `event` once, while the first variant is stored. */
+export function duringWork<Env extends Bindings>(env: Env, event: () => Promise<unknown>): Env {
+  let due = true
+  const put: Bindings['blobs']['put'] = async (...args) => {
+    if (due) {
+      due = false
+      await event()
+    }
+    return await env.blobs.put(...args)
+  }
+  return { ...env, blobs: { ...env.blobs, put } }
+}

@@ -1,0 +1,113 @@
+/** What is done with a task when a try fails: another one, or its end. */
+import { describe, expect, test } from 'vitest'
+import type { Bindings } from '#shared/bindings.ts'
+import { unavailable } from '#shared/errors.ts'
+import { CHECK_MARGIN_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
+import { variantKey } from '#shared/variant.ts'
+import { testBindings } from '../../test/bindings.ts'
+import { picture } from '../../test/pictures.ts'
+import { createTask, deliver, duringWork, withInvocation } from './deliveries.fixture.ts'
+
+const jpeg = await picture()
+
+describe('no try is left', () => {
+  const lastError = { code: 'source-timeout', message: 'The URL was slow.' } as const
+
+  test('after the last attempt: failed with its error', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg, task: { lastError } })
+    expect((await deliver(withInvocation(env, { attempt: 5 }), { subject: id })).body.outcome).toBe('failed')
+    expect(await env.tasks.get(id)).toMatchObject({ status: 'failed', error: lastError, attempts: 4 })
+  })
+
+  test('the last attempt itself is a try like any other', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg, task: { lastError } })
+    expect((await deliver(withInvocation(env, { attempt: 4 }), { subject: id })).body.outcome).toBe('completed')
+  })
+
+  test('after too many starts that never came back, whatever the queue counted', async () => {
+    await using env = await testBindings()
+    const { maxAttempts } = env.settings
+    const most = maxAttempts + INTERRUPTIONS_MAX
+    const good = await createTask(env, { bytes: jpeg, task: { status: 'processing', deliveries: most - 1 } })
+    const bad = await createTask(env, { bytes: jpeg, task: { status: 'processing', deliveries: most } })
+    expect((await deliver(env, { subject: good.id })).body.outcome).toBe('completed')
+    expect((await deliver(env, { subject: bad.id })).body.outcome).toBe('failed')
+    expect((await env.tasks.get(bad.id))!.error).toEqual({
+      code: 'processing-failed',
+      message: 'The image could not be processed in 4 attempts.',
+    })
+  })
+})
+
+describe('another try', () => {
+  const away = async (): Promise<never> => {
+    throw unavailable('blob store')
+  }
+
+  test('where the blob store is away: 503, the reason is kept, and the sweeper waits longer than the queue', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    const now = Date.now()
+    const { status } = await deliver({ ...env, blobs: { ...env.blobs, put: away } }, { subject: id })
+    expect(status).toBe(503)
+    const task = (await env.tasks.get(id))!
+    expect(task).toMatchObject({ status: 'processing', lastError: { code: 'unavailable' } })
+    expect(task.nextCheckAt).toBeGreaterThanOrEqual(now + 2_000 + CHECK_MARGIN_MS)
+    expect((await deliver(withInvocation(env, { attempt: 2 }), { subject: id })).body.outcome).toBe('completed')
+    expect(await env.tasks.get(id)).toMatchObject({ attempts: 2 })
+  })
+
+  test('where the task store is away, at the beginning and at the end', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    for (const broken of [{ claim: away }, { settle: away, advance: away }]) {
+      expect((await deliver({ ...env, tasks: { ...env.tasks, ...broken } }, { subject: id })).status).toBe(503)
+      expect((await env.tasks.get(id))!.status).not.toBe('failed')
+    }
+  })
+
+  test('where the disk is full at the last variant', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    const put: Bindings['blobs']['put'] = async (key, ...rest) =>
+      key.includes('200x200') ? await away() : await env.blobs.put(key, ...rest)
+    expect((await deliver({ ...env, blobs: { ...env.blobs, put } }, { subject: id })).status).toBe(503)
+    expect(await env.tasks.get(id)).toMatchObject({ status: 'processing', variants: [] })
+  })
+
+  test('for what nobody foresaw: 500', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    const odd = async (): Promise<never> => {
+      throw new Error('odd')
+    }
+    expect((await deliver({ ...env, blobs: { ...env.blobs, asFile: odd } }, { subject: id })).status).toBe(500)
+    expect((await env.tasks.get(id))!.status).toBe('processing')
+  })
+
+  test('when the time is up between two variants: nothing more is written', async () => {
+    const over = new AbortController()
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    const late = withInvocation(env, { signal: over.signal })
+    const { status } = await deliver(
+      duringWork(late, async () => over.abort()),
+      { subject: id },
+    )
+    expect(status).toBe(500)
+    expect((await env.tasks.get(id))!.status).toBe('processing')
+    expect(await env.blobs.asFile(variantKey(id, '200x200', 'jpeg'))).toBeNull()
+  })
+
+  test('is expected by the sweeper when the container dies', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    const asFile = async (): Promise<never> => {
+      expect((await env.tasks.get(id))!.nextCheckAt).toBe(env.invocation.deadline + CHECK_MARGIN_MS)
+      throw new Error('killed')
+    }
+    expect((await deliver({ ...env, blobs: { ...env.blobs, asFile } }, { subject: id })).status).toBe(500)
+  })
+})
