@@ -1,31 +1,71 @@
-/** The process that is killed: a whole runtime in the folder VICTIM_FOLDER, dying at VICTIM_CRASH where that is set. */
+/** The process that is killed: a whole runtime in the folder VICTIM_FOLDER, dying at VICTIM_POINTS where those are set. */
 import { join } from 'node:path'
 import module from 'node:module'
+import { setTimeout as delay } from 'node:timers/promises'
 import { openBindings, type RuntimeBindings } from '../../runtime/bindings.ts'
 import { type Config, readConfig } from '../../runtime/config.ts'
-import { startRuntime } from '../../runtime/main.ts'
+import { createInvoke } from '../../runtime/invoke.ts'
+import { createLogger } from '../../runtime/logger.ts'
+import { type Runtime, startRuntime } from '../../runtime/main.ts'
+import { createMetrics } from '../../runtime/console/metrics.ts'
+import { settingsOf } from '../../runtime/settings.ts'
+import { moveClock } from './clock.ts'
 import { type CrashPoint, withCrash } from './crash.ts'
 
 module.enableCompileCache()
 
-const folder = process.env.VICTIM_FOLDER!
-const crash = process.env.VICTIM_CRASH ? (JSON.parse(process.env.VICTIM_CRASH) as CrashPoint) : null
+const BUSY_STEP_MS = 10
+
+/** Asked for by the test: move the clock on, then run sweep-tasks once. */
+export interface SweepRequest {
+  sweep: number
+  afterMs: number
+}
+export type VictimMessage = { url: string } | { swept: number; status: number }
+
+const { VICTIM_FOLDER: folder, VICTIM_FUNCTIONS, VICTIM_POINTS, VICTIM_LEASE_MS, VICTIM_CLOCK_MS } = process.env
+const points = JSON.parse(VICTIM_POINTS ?? '[]') as CrashPoint[]
 const config = readConfig({
   ...process.env,
   SERVER_PORT: process.env.SERVER_PORT ?? '0',
-  STORAGE_INPUT_PATH: join(folder, 'input'),
-  STORAGE_OUTPUT_PATH: join(folder, 'output'),
-  SQLITE_FILE: join(folder, 'tasks.sqlite'),
+  STORAGE_INPUT_PATH: join(folder!, 'input'),
+  STORAGE_OUTPUT_PATH: join(folder!, 'output'),
+  SQLITE_FILE: join(folder!, 'tasks.sqlite'),
   LOG_LEVEL: process.env.LOG_LEVEL ?? 'silent',
 })
+if (VICTIM_CLOCK_MS) moveClock(Number(VICTIM_CLOCK_MS))
 
-// A short lease, so that a run of many kills does not wait 15 s after each.
-const LEASE_MS = 1_000
-
+let bindings: RuntimeBindings
 async function open(from: Config): Promise<RuntimeBindings> {
-  return withCrash(await openBindings(from, { leaseMs: LEASE_MS }), crash)
+  return (bindings = withCrash(await openBindings(from, { leaseMs: Number(VICTIM_LEASE_MS) }), points))
 }
 
-const runtime = await startRuntime(config, { open })
+/** As the timer does, but now, whoever else has the tick. Resolves with the status. */
+async function sweep({ functions }: Runtime): Promise<number> {
+  const sweeper = functions.find(({ name }) => name === 'sweep-tasks')
+  if (!sweeper) throw new Error('this process has no sweep-tasks')
+  const invoke = createInvoke({
+    bindings,
+    settingsOf: (fn) => settingsOf(config, fn.config),
+    logger: createLogger(config),
+    metrics: createMetrics(),
+    publicUrl: config.PUBLIC_URL,
+  })
+  for (;;) {
+    const request = new Request('http://timer.invalid/', { method: 'POST' })
+    const { status } = await invoke(sweeper, request, { caller: { kind: 'open' } })
+    if (status !== 503) return status
+    // Its own timer is at it.
+    await delay(BUSY_STEP_MS)
+  }
+}
+
+const send = (message: VictimMessage): void => void process.send!(message)
+const runtime = await startRuntime(config, { open, ...(VICTIM_FUNCTIONS ? { functionsFolder: VICTIM_FUNCTIONS } : {}) })
 process.once('SIGTERM', () => void runtime.close().then(() => process.exit(0)))
-process.send!({ url: runtime.url })
+process.once('disconnect', () => process.exit(1))
+process.on('message', ({ sweep: number, afterMs }: SweepRequest) => {
+  moveClock(afterMs)
+  void sweep(runtime).then((status) => send({ swept: number, status }))
+})
+send({ url: runtime.url })
