@@ -13,6 +13,9 @@ import {
 import { VARIANT_NAME } from '#shared/variant.ts'
 import { LINK_TTL_MS } from './limits.ts'
 
+/** setTimeout takes 31 bits of milliseconds, and fires at once beyond. */
+const TIMEOUT_MAX_MS = 2 ** 31 - 1
+const YEARS_DAYS = 36_500
 const UNIT_MS: Record<string, number> = { ms: 1, s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }
 
 function expected<T>(what: string, read: (text: string) => T | undefined) {
@@ -32,17 +35,18 @@ function integer(min: number, max = Number.MAX_SAFE_INTEGER) {
   })
 }
 
-const duration = expected('a duration such as 30s, 10m, 12h or 7d', (text) => {
+const duration = expected(`a duration such as 30s, 10m, 12h or 7d, at most ${YEARS_DAYS}d`, (text) => {
   const [, amount, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(text) ?? []
-  return amount && unit ? Number(amount) * UNIT_MS[unit]! : undefined
+  const ms = Number(amount) * (UNIT_MS[unit ?? ''] ?? Number.NaN)
+  return ms > 0 && ms <= YEARS_DAYS * DAY_MS ? ms : undefined
 })
 
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== ''),
-)
+const list = z.string().transform((text) => {
+  const parts = text.split(',').map((part) => part.trim())
+  return [...new Set(parts.filter((part) => part !== ''))]
+})
+
+const names = list.refine((parts) => parts.length > 0, 'expected names, separated by commas')
 
 const publicUrl = expected('an http or https URL without query or fragment', (text) => {
   if (!URL.canParse(text)) return undefined
@@ -59,20 +63,26 @@ const presets = expected('names and boxes such as thumb=200x200:cover,wide=1600x
 
 const rateLimit = expected('a number of requests and a time such as 100/1m', (text) => {
   const [, points, amount, unit] = /^(\d+)\/(\d+)?(s|m|h)$/.exec(text) ?? []
-  return points && unit && Number(points) > 0
-    ? { points: Number(points), durationMs: Number(amount ?? 1) * UNIT_MS[unit]! }
-    : undefined
+  const rate = { points: Number(points), durationMs: Number(amount ?? 1) * (UNIT_MS[unit ?? ''] ?? Number.NaN) }
+  const isRate = rate.points > 0 && Number.isSafeInteger(rate.points) && rate.durationMs > 0
+  return isRate && rate.durationMs <= TIMEOUT_MAX_MS ? rate : undefined
 })
 
+// A lone comma must not pass for keys: there would be none, and the server would be open.
 const secrets = (name: string, min: number) =>
   list.refine(
-    (keys) => keys.every((key) => key.length >= min),
+    (keys) => keys.length > 0 && keys.every((key) => key.length >= min),
     `expected ${name} of at least ${min} characters, separated by commas`,
   )
 
 const webhookSecrets = list.refine(
-  (keys) => keys.every((key) => /^whsec_[A-Za-z0-9+/=]{32,}$/.test(key)),
+  (keys) => keys.length > 0 && keys.every((key) => /^whsec_[A-Za-z0-9+/=]{32,}$/.test(key)),
   'expected whsec_ and the base64 of at least 24 random bytes, several separated by commas',
+)
+
+const origins = list.refine(
+  (given) => given.every((origin) => origin === '*' || URL.parse(origin)?.origin === origin),
+  'expected origins such as https://app.example, separated by commas, or *',
 )
 
 const Environment = z.object({
@@ -82,7 +92,7 @@ const Environment = z.object({
   SERVER_HOST: z.string().optional(),
   SERVER_PORT: integer(0, 65_535).default(3000),
   METRICS_PORT: integer(0, 65_535).optional(),
-  FUNCTIONS: list.optional(),
+  FUNCTIONS: names.optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   STORAGE_INPUT_PATH: z.string().default('storage/images/input'),
   STORAGE_OUTPUT_PATH: z.string().default('storage/images/output'),
@@ -95,16 +105,16 @@ const Environment = z.object({
   PUBLIC_URL: publicUrl.optional(),
   WEBHOOK_SECRET: webhookSecrets.optional(),
   ALLOW_HOSTS: list.default([]),
-  CORS_ORIGINS: list.optional(),
+  CORS_ORIGINS: origins.optional(),
   VARIANTS: presets.default({}),
   RATE_LIMIT: rateLimit.optional(),
   NEGOTIATE: z.enum(['on', 'off']).default('on'),
   INPUT_BYTES_MAX: integer(1).default(INPUT_BYTES_MAX),
   INPUT_PIXELS_MAX: integer(1).default(INPUT_PIXELS_MAX),
   OUTPUT_COST_MAX: integer(1).default(OUTPUT_COST_MAX),
-  TASK_TTL_DAYS: integer(1, 36_500).optional(),
+  TASK_TTL_DAYS: integer(1, YEARS_DAYS).optional(),
   GC_GRACE: duration.default(GC_GRACE_MS),
-  DRAIN_MS: integer(0).optional(),
+  DRAIN_MS: integer(0, TIMEOUT_MAX_MS).optional(),
 })
 
 export type Config = z.infer<typeof Environment>
