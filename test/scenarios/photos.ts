@@ -1,4 +1,7 @@
-/** Real photographs, where PHOTOS_DIR names a folder of them: the good ones come out right, the bad ones are refused. */
+/**
+ * Real photographs, where PHOTOS_DIR names a folder of them: the good ones come out right, the bad ones are refused.
+ * PHOTOS_OUT names a folder for what came out, to be looked at.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
