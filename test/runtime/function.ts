@@ -7,7 +7,7 @@ import type { LinkSigner } from '#shared/edge.ts'
 import type { OpenBindings } from '../../runtime/guard.ts'
 import { checkApp, type FunctionHost } from '../../runtime/host.ts'
 import type { InvocationContext } from '../../runtime/invocation.ts'
-import { createInvoke } from '../../runtime/invoke.ts'
+import { createInvoke, type Invoke } from '../../runtime/invoke.ts'
 import { checkConfig, type LoadedFunction } from '../../runtime/loader.ts'
 import { createMetrics, type Metrics } from '../../runtime/console/metrics.ts'
 import { hmacLinks } from '../../runtime/drivers/links/hmac.ts'
@@ -21,6 +21,7 @@ export interface InvokedFunction extends Recorded, AsyncDisposable {
   fn: LoadedFunction
   bindings: TestBindings & { links: LinkSigner }
   metrics: Metrics
+  invoke: Invoke
   /** One invocation: `call('/probe/ok')`. */
   call(path: string, init?: RequestInit, context?: Partial<InvocationContext>): Promise<Response>
 }
@@ -32,14 +33,18 @@ export interface FunctionOptions {
   bindings?: Partial<Bindings>
 }
 
-async function invokedFunction(host: (env: OpenBindings) => FunctionHost, options: FunctionOptions) {
+async function invokedFunction(
+  host: (env: OpenBindings) => FunctionHost,
+  options: FunctionOptions,
+): Promise<InvokedFunction> {
   const { timeoutMs = 1_000, concurrency = 100, trigger = 'http' } = options
   const links = hmacLinks({ keys: [], ttlMs: 1_000, publicUrl: undefined })
   const bindings = Object.assign(await testBindings(options.bindings), { links })
   const log = recordedLog()
   const metrics = createMetrics()
   const http = { type: 'http', routes: ['GET /'], concurrency }
-  const queue = { type: 'queue', queue: 'tests', concurrency, maxAttempts: 2 }
+  const backoff = { initialMs: 1, factor: 1, maxMs: 1 }
+  const queue = { type: 'queue', queue: 'tests', concurrency, maxAttempts: 2, backoff }
   const fn: LoadedFunction = {
     name: 'test',
     folder: FIXTURES,
@@ -82,7 +87,7 @@ export async function containedFunction(
 }
 
 /** An app in this process. */
-export async function inlineFunction(app: App, options: FunctionOptions = {}) {
+export async function inlineFunction(app: App, options: FunctionOptions = {}): Promise<InvokedFunction> {
   checkApp(app, 'http')
   const host: FunctionHost = {
     load: async () => undefined,

@@ -1,0 +1,93 @@
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { FIXTURES } from '../test/runtime/function.ts'
+import { inlineHost, checkApp, type FunctionHost } from './host.ts'
+import { checkConfig, discover, indexOf, loadAll } from './loader.ts'
+
+const CONFIGS = fileURLToPath(new URL('../test/runtime/fixtures/configs', import.meta.url))
+const noHost = {} as FunctionHost
+
+describe('discovery', () => {
+  it('reads each folder, and names each broken one with its reason; the rest is there', async () => {
+    const { functions, broken } = await discover({ folder: CONFIGS, hostFor: () => noHost })
+    expect(functions.map(({ name, concurrency, error }) => ({ name, concurrency, error }))).toEqual([
+      { name: 'good', concurrency: 1_000, error: null },
+    ])
+    const errors = Object.fromEntries(broken.map(({ name, error }) => [name, error]))
+    expect(Object.keys(errors)).toEqual([
+      'empty',
+      'invalid',
+      'misspelled-route',
+      'no-config',
+      'throwing',
+      'unknown-member',
+    ])
+    expect(errors.empty).toMatch(/^config\.ts: default export: /)
+    expect(errors.invalid).toMatch(/trigger\.queue: expected a queue name/)
+    expect(errors.invalid).toMatch(/trigger\.concurrency: .*trigger\.maxAttempts: .*timeoutMs: /)
+    expect(errors['misspelled-route']).toMatch(/trigger\.routes\.0: expected a route such as GET \/tasks/)
+    expect(errors.throwing).toBe('no config today')
+    expect(errors['unknown-member']).toMatch(/memory/)
+    expect(errors['unknown-member']).toMatch(/either everyMs or cron/)
+  })
+
+  it('of the names that are asked for alone; one that is not there is broken', async () => {
+    const names = ['good', 'nowhere']
+    const { functions, broken } = await discover({ folder: CONFIGS, names, hostFor: () => noHost })
+    expect(functions.map(({ name }) => name)).toEqual(['good'])
+    expect(broken.map(({ name }) => name)).toEqual(['nowhere'])
+  })
+
+  it('imports no index.ts: one that throws or exits is found all the same', async () => {
+    const names = ['broken-throws', 'broken-exits', 'probe']
+    const { functions, broken } = await discover({ folder: FIXTURES, names, hostFor: () => noHost })
+    expect([functions.map(({ name }) => name), broken]).toEqual([names, []])
+  })
+
+  it('lets the environment change a config before anything is made of it', async () => {
+    const { functions } = await discover({
+      folder: CONFIGS,
+      names: ['good'],
+      hostFor: ({ config }) => ({ ...noHost, config }) as FunctionHost,
+      override: (_name, config) => ({ ...config, timeoutMs: 7 }),
+    })
+    expect(functions[0]!.config.timeoutMs).toBe(7)
+    expect(functions[0]!.host).toMatchObject({ config: { timeoutMs: 7 } })
+  })
+})
+
+describe('loading inline', () => {
+  it('notes the reason on each function that cannot be, and tells it once', async () => {
+    const names = ['broken-export', 'broken-missing', 'broken-queue', 'broken-throws', 'inline']
+    const { functions } = await discover({
+      folder: FIXTURES,
+      names,
+      hostFor: ({ folder, config }) => inlineHost(indexOf(folder), (app) => checkApp(app, config.trigger.type)),
+    })
+    const told: string[] = []
+    await loadAll(functions, ({ name }) => told.push(name))
+    expect(told.toSorted()).toEqual(names.slice(0, 4))
+    const [asExport, missing, queue, throws, inline] = functions.map(({ error }) => error)
+    expect(asExport).toBe('index.ts must export a Hono app as its default: `export default createApp()…`')
+    expect(missing).toMatch(/index\.ts/)
+    expect(queue).toBe('index.ts of a queue function must answer POST /')
+    expect(throws).toBe('it throws when it is loaded')
+    expect(inline).toBe(null)
+  })
+})
+
+describe('a config', () => {
+  it('has every default filled in', () => {
+    const http = { type: 'http', routes: ['GET /a'] }
+    expect(checkConfig({ trigger: http, timeoutMs: 1 })).toEqual({
+      trigger: { ...http, auth: 'key', concurrency: 1_000 },
+      timeoutMs: 1,
+      isolation: 'inline',
+      secrets: [],
+    })
+    const queue = { type: 'queue', queue: 'q', concurrency: 1, maxAttempts: 1 }
+    expect(checkConfig({ trigger: queue, timeoutMs: 1 }).trigger).toMatchObject({
+      backoff: { initialMs: 1_000, factor: 2, maxMs: 60_000 },
+    })
+  })
+})
