@@ -57,7 +57,8 @@ export async function openCore(config: Config, options: CoreOptions): Promise<Co
   const invoke = createInvoke({ bindings, settingsOf: (fn) => settings.get(fn)!, logger, metrics, publicUrl })
   const streams = createStreams()
   const queues = functions.flatMap(({ config: { trigger } }) => (trigger.type === 'queue' ? [trigger.queue] : []))
-  metrics.collect(bindings.queue, [...new Set(queues)], waiterCount)
+  metrics.collectFunctions(functions)
+  metrics.collectQueues(bindings.queue, [...new Set(queues)], waiterCount)
 
   const system = createSystemRoutes({
     ready: () => readiness({ tasks: bindings.tasks, functions, broken, isDraining: () => core.draining }),

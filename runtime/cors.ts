@@ -9,8 +9,10 @@ const EXPOSED =
 const PREFLIGHT_SECONDS = 600
 
 export interface Cors {
-  /** True where answers depend on the origin at all, so that caches must be told. */
+  /** False where no answer depends on the origin. */
   active: boolean
+  /** True where CORS_ORIGINS is set: then every answer tells caches so. In development only those that are asked for. */
+  listed: boolean
   /** Headers for an answer to this origin, and for a preflight's where methods are given; none when it is not allowed. */
   headers(origin: string, methods?: readonly string[]): Record<string, string>
 }
@@ -22,6 +24,7 @@ export function createCors({ CORS_ORIGINS: listed, NODE_ENV }: Pick<Config, 'COR
     listed ? listed.includes(origin) || listed.includes('*') : local && LOCAL_ORIGIN.test(origin)
   return {
     active: listed !== undefined || local,
+    listed: listed !== undefined,
     headers(origin, methods) {
       if (!allows(origin)) return {}
       const own = { 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': EXPOSED }

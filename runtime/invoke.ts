@@ -74,10 +74,8 @@ export function createInvoke({ bindings, settingsOf, logger, metrics, publicUrl 
   const bindingsOf = guardBindings(bindings)
   const report = (fn: LoadedFunction, invocation: RunningInvocation, status: number, err: unknown): void => {
     const ms = performance.now() - invocation.startedAt
-    metrics.invocations.inc({ function: fn.name, trigger: fn.config.trigger.type, status })
+    fn.answered.set(status, (fn.answered.get(status) ?? 0) + 1)
     metrics.duration.observe({ function: fn.name }, ms / 1_000)
-    if (status >= 500) metrics.errors.inc({ function: fn.name })
-    if (status === 504) metrics.timeouts.inc({ function: fn.name })
     const line = { ...invocation.fields(), status, ms: Math.round(ms * 100) / 100, err }
     logger[status >= 500 ? 'error' : 'info'](line, 'invocation')
   }
@@ -85,7 +83,6 @@ export function createInvoke({ bindings, settingsOf, logger, metrics, publicUrl 
     const instance = pathOf(request.url)
     if (fn.running >= fn.concurrency) return problemResponse(noSlot(fn), { publicUrl, instance })
     fn.running++
-    metrics.inflight.inc({ function: fn.name })
     const invocation = new RunningInvocation(fn.name, request, context, logger, metrics)
     try {
       const result = await run(fn, request, invocation, bindingsOf(settingsOf(fn), invocation, invocation))
@@ -96,7 +93,6 @@ export function createInvoke({ bindings, settingsOf, logger, metrics, publicUrl 
     } finally {
       invocation.stopDeadline()
       fn.running--
-      metrics.inflight.dec({ function: fn.name })
     }
   }
 }

@@ -8,9 +8,11 @@ import type { FunctionConfig } from '#shared/function.ts'
 import type { FunctionHost } from './host.ts'
 import { HTTP_CONCURRENCY } from './limits.ts'
 
+export const QUEUE_NAME = /^[a-z][a-z0-9-]{0,62}$/
+
 const count = z.int().min(1)
 const route = z.string().regex(/^(GET|POST|PUT|PATCH|DELETE) \/\S*$/, 'expected a route such as GET /tasks/{taskId}')
-const queueName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'expected a queue name of a-z, 0-9 and dashes')
+const queueName = z.string().regex(QUEUE_NAME, 'expected a queue name of a-z, 0-9 and dashes')
 const backoff = z.strictObject({ initialMs: count, factor: z.number().min(1), maxMs: count })
 
 const http = z.strictObject({
@@ -52,6 +54,8 @@ export interface LoadedFunction extends FoundFunction {
   /** Slots for invocations at once, and those taken. */
   concurrency: number
   running: number
+  /** How many invocations ended with each status. */
+  answered: Map<number, number>
   /** Why it cannot run: the failure of its index.ts, once that was tried. */
   error: string | null
 }
@@ -99,7 +103,7 @@ export async function discover({ folder, names, hostFor, override }: DiscoverOpt
       const found = { name, folder: own, config: override?.(name, config) ?? config }
       const { trigger } = found.config
       const concurrency = trigger.type === 'timer' ? 1 : trigger.concurrency
-      functions.push({ ...found, host: hostFor(found), concurrency, running: 0, error: null })
+      functions.push({ ...found, host: hostFor(found), concurrency, running: 0, answered: new Map(), error: null })
     } catch (error) {
       broken.push({ name, error: messageOf(error) })
     }

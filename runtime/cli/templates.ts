@@ -1,23 +1,40 @@
-/** The files of a new function: they pass `npm run check` as they are, and do one honest thing. */
+/** The files of a new function: they pass `npm run check` as they are, and do one honest thing. Nothing needs escaping. */
 
 export type FunctionKind =
   | { type: 'queue'; queue: string }
   | { type: 'http'; route: string }
   | { type: 'timer'; everyMs: number }
 
-const quote = (text: string): string => `'${text.replaceAll("'", String.raw`\'`)}'`
+/** Characters of a line, as the formatter has it. */
+const WIDTH = 120
 
-function triggerOf(kind: FunctionKind): string {
-  if (kind.type === 'queue') return `{ type: 'queue', queue: ${quote(kind.queue)}, concurrency: 2, maxAttempts: 4 }`
-  if (kind.type === 'http') return `{ type: 'http', routes: [${quote(kind.route)}] }`
-  return `{ type: 'timer', everyMs: ${kind.everyMs} }`
+/** A text, or a list of them between two ends. */
+type Part = string | { open: string; parts: Part[]; close: string }
+
+function flat(part: Part): string {
+  return typeof part === 'string' ? part : `${part.open} ${part.parts.map(flat).join(', ')} ${part.close}`
+}
+
+/** On one line where it fits, else one part a line, each of them likewise. */
+function print(part: Part, indent: string, after = ','): string {
+  const line = `${indent}${flat(part)}${after}`
+  if (typeof part === 'string' || line.length <= WIDTH) return line
+  const parts = part.parts.map((inner) => print(inner, `${indent}  `))
+  return [`${indent}${part.open}`, ...parts, `${indent}${part.close}${after}`].join('\n')
+}
+
+function settingsOf(kind: FunctionKind): string[] {
+  if (kind.type === 'queue') return [`queue: '${kind.queue}'`, 'concurrency: 2', 'maxAttempts: 4']
+  if (kind.type === 'http') return [`routes: ['${kind.route}']`]
+  return [`everyMs: ${String(kind.everyMs).replaceAll(/\B(?=(\d{3})+$)/g, '_')}`]
 }
 
 function configOf(kind: FunctionKind, isolated: boolean): string {
+  const trigger = { open: 'trigger: {', parts: [`type: '${kind.type}'`, ...settingsOf(kind)], close: '}' }
   return `import type { FunctionConfig } from '#shared/function.ts'
 
 export default {
-  trigger: ${triggerOf(kind)},
+${print(trigger, '  ')}
   timeoutMs: 30_000,${isolated ? "\n  isolation: 'process'," : ''}
 } satisfies FunctionConfig
 `
@@ -51,21 +68,24 @@ app.post('/', (c) => {
 export default app
 `
 
-function httpIndex(name: string, route: string): string {
+/** Method, path, and the names of the path's parameters. */
+function readRoute(route: string): { method: string; path: string; params: string[] } {
   const [method, path] = route.split(' ') as [string, string]
-  const params = [...path.matchAll(/\{(\w+)\}/g)].map(([, param]) => param!)
-  const request =
-    params.length > 0
-      ? `\n  request: { params: z.object({ ${params.map((param) => `${param}: z.string()`).join(', ')} }) },`
-      : ''
+  return { method, path, params: [...path.matchAll(/\{(\w+)\}/g)].map(([, param]) => param!) }
+}
+
+function httpIndex(name: string, route: string): string {
+  const { method, path, params } = readRoute(route)
+  const schema = { open: 'params: z.object({', parts: params.map((param) => `${param}: z.string()`), close: '})' }
+  const request = params.length > 0 ? `\n${print({ open: 'request: {', parts: [schema], close: '}' }, '  ')}` : ''
   const read = params.length > 0 ? "c.req.valid('param')" : '{}'
   return `import { createRoute, z } from '@hono/zod-openapi'
 import { createApp } from '#shared/http.ts'
 
 const route = createRoute({
   method: '${method.toLowerCase()}',
-  path: ${quote(path)},
-  operationId: ${quote(name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase()))},
+  path: '${path}',
+  operationId: '${name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())}',
   summary: 'Says what it was asked for',${request}
   responses: {
     200: {
@@ -118,20 +138,22 @@ test('${name} answers a tick', async () => {
 }
 
 function httpTest(name: string, route: string): string {
-  const [method, path] = route.split(' ') as [string, string]
-  const params = Object.fromEntries([...path.matchAll(/\{(\w+)\}/g)].map(([, param]) => [param!, 'one']))
-  const shown = Object.entries(params)
-    .map(([param, value]) => `${param}: '${value}'`)
-    .join(', ')
+  const { method, path, params } = readRoute(route)
+  const shown: Part =
+    params.length > 0
+      ? { open: 'params: {', parts: params.map((param) => `${param}: 'one'`), close: '}' }
+      : 'params: {}'
+  const expected = { open: 'expect(await response.json()).toEqual({', parts: [shown], close: '})' }
   return `import { expect, test } from 'vitest'
 import { testBindings } from '../../test/bindings.ts'
 import app from './index.ts'
 
 test('${name} says what it was asked for', async () => {
   await using env = await testBindings()
-  const response = await app.request('${path.replaceAll(/\{\w+\}/g, 'one')}', { method: '${method}' }, env)
+  const path = '${path.replaceAll(/\{\w+\}/g, 'one')}'
+  const response = await app.request(path, { method: '${method}' }, env)
   expect(response.status).toBe(200)
-  expect(await response.json()).toEqual({ params: {${shown ? ` ${shown} ` : ''}} })
+${print(expected, '  ', '')}
 })
 `
 }

@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Measures } from '#shared/bindings.ts'
 import type { QueueDriver } from '#shared/consumer.ts'
+import type { LoadedFunction } from '../loader.ts'
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
@@ -26,12 +27,8 @@ export function createMetrics() {
   }
   return {
     registry,
-    invocations: counter('faas_invocations_total', 'Invocations that ended.', 'function', 'trigger', 'status'),
     duration: seconds('faas_invoke_duration_seconds', 'From the request to the Response.', 'function'),
-    errors: counter('faas_errors_total', 'Invocations that ended with 5xx.', 'function'),
-    timeouts: counter('faas_timeouts_total', 'Invocations that passed their deadline.', 'function'),
     coldstarts: counter('faas_coldstarts_total', 'Containers started.', 'function'),
-    inflight: gauge('faas_invocations_in_flight', 'Invocations that run now.', 'function'),
     containers: gauge('containers', 'Containers alive.', 'function'),
     verdicts: counter('queue_verdicts_total', 'Queue messages by verdict.', 'queue', 'verdict'),
     measure(name: keyof Measures, value: number, labels: Record<string, string>): void {
@@ -39,8 +36,28 @@ export function createMetrics() {
       if (metric instanceof Histogram) metric.observe(labels, value)
       else metric.inc(labels, value)
     },
-    /** Read when they are scraped: nothing is counted twice over replicas or lost over restarts. */
-    collect(driver: QueueDriver, queues: readonly string[], waiters: () => number): void {
+    /** Written when they are scraped, from counts that the functions keep: an invocation pays nothing for them. */
+    collectFunctions(functions: readonly LoadedFunction[]): void {
+      const ended = counter('faas_invocations_total', 'Invocations that ended.', 'function', 'trigger', 'status')
+      const errors = counter('faas_errors_total', 'Invocations that ended with 5xx.', 'function')
+      const timeouts = counter('faas_timeouts_total', 'Invocations that passed their deadline.', 'function')
+      const running = gauge('faas_invocations_in_flight', 'Invocations that run now.', 'function')
+      Object.assign(ended, {
+        collect() {
+          for (const metric of [ended, errors, timeouts]) metric.reset()
+          for (const fn of functions) {
+            running.set({ function: fn.name }, fn.running)
+            for (const [status, count] of fn.answered) {
+              ended.inc({ function: fn.name, trigger: fn.config.trigger.type, status }, count)
+              if (status >= 500) errors.inc({ function: fn.name }, count)
+              if (status === 504) timeouts.inc({ function: fn.name }, count)
+            }
+          }
+        },
+      })
+    },
+    /** Read from the queue itself: nothing is counted twice over replicas or lost over restarts. */
+    collectQueues(driver: QueueDriver, queues: readonly string[], waiters: () => number): void {
       const age = gauge('queue_oldest_message_seconds', 'Age of the oldest message that is ready.', 'queue')
       const depth = gauge('queue_messages', 'Messages by state; dead ones are on <queue>-dead.', 'queue', 'state')
       const waiting = gauge('task_waiters', 'Requests and streams that wait for a change of a task.')

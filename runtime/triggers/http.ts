@@ -87,7 +87,9 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
     const caller = access.callerOf(request, trigger.type === 'http' ? trigger.auth : 'key')
     const { bytesRead, bodyComplete } = context
     const { taskId } = match.params
-    return streams.admit(await invoke(match.fn, request, { caller, traceparent, taskId, bytesRead, bodyComplete }))
+    const response = await invoke(match.fn, request, { caller, traceparent, taskId, bytesRead, bodyComplete })
+    // Only who asks for events is looked at: reading a header makes a Response build all of them.
+    return request.headers.get('accept')?.includes('text/event-stream') ? streams.admit(response) : response
   }
   const asResponse = (error: unknown, instance: string): Response => {
     if (error instanceof Problem) return problemResponse(error, { publicUrl, instance })
@@ -105,7 +107,7 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
     const response = await answer(request, path, context, traceparent).catch((error: unknown) =>
       asResponse(error, path),
     )
-    if (cors.active) response.headers.append('Vary', 'Origin')
+    if (origin || cors.listed) response.headers.append('Vary', 'Origin')
     if (response.status === 404) response.headers.delete(UNMATCHED_HEADER)
     if (response.status === 503) response.headers.delete(NOT_RUN_HEADER)
     return request.method === 'HEAD' ? await headOf(response) : response

@@ -52,6 +52,7 @@ async function invokedFunction(
     host: host(bindings),
     concurrency,
     running: 0,
+    answered: new Map(),
     error: null,
   }
   const settingsOf = () => testSettings()

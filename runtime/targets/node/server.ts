@@ -1,6 +1,6 @@
 /** The local target: node:http through @hono/node-server's request and response, with the limits of a public server. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { Problem, problemResponse } from '#shared/errors.ts'
 import { UPLOAD_TOTAL_MS } from '../../limits.ts'
@@ -16,10 +16,17 @@ export interface Listening {
   force(): void
 }
 
-/** A reader that takes nothing for BODY_IDLE_MS is cut off, so that what it holds open is let go. */
-function boundIdleBody(outgoing: ServerResponse): void {
-  outgoing.setTimeout(BODY_IDLE_MS, () => outgoing.destroy())
-  outgoing.once('finish', () => outgoing.setTimeout(0))
+/**
+ * A reader that takes nothing for BODY_IDLE_MS is cut off, so that what it holds open is let go. Bound to the socket,
+ * whose idle timer runs anyway: a request pays nothing. Silence before the answer begins is the function's own time.
+ */
+function boundIdleBodies(server: Server, idleMs: number): void {
+  const answers = new WeakMap<Socket, ServerResponse>()
+  server.prependListener('request', (incoming, outgoing) => answers.set(incoming.socket, outgoing))
+  server.setTimeout(idleMs, (socket) => {
+    const outgoing = answers.get(socket)
+    if (outgoing?.headersSent && !outgoing.writableFinished) socket.destroy()
+  })
 }
 
 function contextOf(incoming: IncomingMessage, outgoing: ServerResponse) {
@@ -32,13 +39,11 @@ function contextOf(incoming: IncomingMessage, outgoing: ServerResponse) {
   }
 }
 
-export function nodeServer(handler: HttpHandler): Server {
+export function nodeServer(handler: HttpHandler, bodyIdleMs = BODY_IDLE_MS): Server {
   const listener = getRequestListener(
     async (request, env) => {
       const { incoming, outgoing } = env as HttpBindings
-      const response = await handler(request, contextOf(incoming, outgoing))
-      if (!outgoing.writableFinished) boundIdleBody(outgoing)
-      return response
+      return await handler(request, contextOf(incoming, outgoing))
     },
     {
       // What never became a Request: a Host or a target that is no URL.
@@ -56,6 +61,7 @@ export function nodeServer(handler: HttpHandler): Server {
     noDelay: true,
   })
   server.on('request', (incoming, outgoing) => void listener(incoming, outgoing))
+  boundIdleBodies(server, bodyIdleMs)
   answerClientErrors(server)
   return server
 }
