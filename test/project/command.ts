@@ -81,7 +81,7 @@ export function command(args: readonly string[], options: CommandOptions): Comma
 }
 
 /** Storage of its own below `folder`, on any free port. */
-export function storageIn(folder: string): Record<string, string> {
+export function storageIn(folder: string) {
   return {
     SERVER_PORT: '0',
     STORAGE_INPUT_PATH: join(folder, 'images/input'),
