@@ -6,6 +6,8 @@ export const BODY_IDLE_MS = 30 * SECOND_MS
 /** How long a client may take to send a request's headers. */
 export const HEADERS_MS = 15 * SECOND_MS
 export const KEEP_ALIVE_MS = 5 * SECOND_MS
+/** At a drain, how long a connection on which nothing was ever said has to begin. */
+export const SILENCE_MS = 250
 /** Bytes of a request's headers together. */
 export const HEADER_BYTES_MAX = 16 * 1024
 

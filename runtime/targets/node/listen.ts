@@ -1,13 +1,27 @@
 /** Which addresses the local target listens on. */
+import type { Server } from 'node:http'
 import type { Registry } from 'prom-client'
 import type { Config } from '../../config.ts'
 import { metricsResponse } from '../../console/system-routes.ts'
 import type { Core } from '../../core.ts'
+import { endingConnections } from './connections.ts'
 import { listen, type Listening, nodeServer } from './server.ts'
 
 /** Without keys the server is for this machine alone. */
 export function hostOf({ API_KEY, SERVER_HOST = '0.0.0.0' }: Pick<Config, 'SERVER_HOST' | 'API_KEY'>): string {
   return API_KEY ? SERVER_HOST : '127.0.0.1'
+}
+
+/** Its connections end with their answers once it is closed. */
+async function listenUntilClosed(server: Server, port: number, host: string): Promise<Listening> {
+  const endConnections = endingConnections(server)
+  const listening = await listen(server, port, host)
+  const close = async (): Promise<void> => {
+    const closed = listening.close()
+    endConnections()
+    await closed
+  }
+  return { ...listening, close }
 }
 
 /** METRICS_PORT is for the scraper inside the network: no key, every address, and nothing else on it. */
@@ -17,14 +31,14 @@ async function listenMetrics(port: number | undefined, registry: Registry): Prom
     const known = new URL(request.url).pathname === '/metrics'
     return known ? await metricsResponse(registry) : new Response(null, { status: 404 })
   })
-  return await listen(server, port, '0.0.0.0')
+  return await listenUntilClosed(server, port, '0.0.0.0')
 }
 
 /** The API, and METRICS_PORT where it is set; when one cannot be had, nothing stays open. */
 export async function listenAll({ config, handler, metrics, bindings }: Core) {
   const servers: Listening[] = []
   try {
-    const api = await listen(nodeServer(handler), config.SERVER_PORT, hostOf(config))
+    const api = await listenUntilClosed(nodeServer(handler), config.SERVER_PORT, hostOf(config))
     servers.push(api)
     const scrape = await listenMetrics(config.METRICS_PORT, metrics.registry)
     if (scrape) servers.push(scrape)
