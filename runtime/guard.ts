@@ -21,18 +21,39 @@ export function waiterCount(): number {
   return waiters
 }
 
+/** By store, what ends the waits that are open; null once no wait may begin. */
+const waits = new WeakMap<TaskStore, Set<() => void> | null>()
+
+/** Whoever waits for a change of this store goes on at once, with the state that it has. */
+export function endWaitsOf(tasks: TaskStore): void {
+  const open = waits.get(tasks)
+  waits.set(tasks, null)
+  open?.forEach((end) => end())
+}
+
 /** `changes` with a place of its own in WAITERS_MAX; beyond it the present state is all that comes. */
 function boundedChanges(tasks: TaskStore): TaskStore['changes'] {
+  waits.set(tasks, new Set())
   return async function* changes(id, signal) {
-    if (waiters >= WAITERS_MAX) {
+    const open = waits.get(tasks)
+    if (!open || waiters >= WAITERS_MAX) {
       yield await tasks.get(id)
       return
     }
+    const ended = new AbortController()
+    const end = (): void => ended.abort()
+    open.add(end)
+    signal.addEventListener('abort', end, { once: true })
+    if (signal.aborted) end()
     waiters++
     try {
-      yield* tasks.changes(id, signal)
+      yield* tasks.changes(id, ended.signal)
+      // Ended by a drain: the change that it waited for may have come, and not been read yet.
+      if (ended.signal.aborted && !signal.aborted) yield await tasks.get(id)
     } finally {
       waiters--
+      open.delete(end)
+      signal.removeEventListener('abort', end)
     }
   }
 }

@@ -11,6 +11,8 @@ export const STREAMS_MAX = 1_000
 export const UPLOAD_TOTAL_MS = 10 * MINUTE_MS
 /** Added to the longest queue timeout to get the default of DRAIN_MS. */
 export const DRAIN_MARGIN_MS = 5 * SECOND_MS
+/** The end of DRAIN_MS that is for answering those who still wait for a task. */
+export const LAST_ANSWERS_MS = SECOND_MS
 /** Default of LINK_TTL. */
 export const LINK_TTL_MS = 7 * DAY_MS
 /** Tasks that the embedded cache holds. */

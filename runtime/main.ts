@@ -4,6 +4,7 @@ import { SECOND_MS } from '#shared/limits.ts'
 import type { openBindings } from './bindings.ts'
 import type { Config } from './config.ts'
 import { openCore } from './core.ts'
+import { endWaitsOf } from './guard.ts'
 import { brokenOf } from './console/health.ts'
 import { DRAIN_MARGIN_MS } from './limits.ts'
 import { type BrokenFunction, loadAll, type LoadedFunction } from './loader.ts'
@@ -70,7 +71,8 @@ export async function startRuntime(config: Config, options: StartOptions = {}): 
       core.draining = true
       stopWatching?.()
       const ms = drainMs(config, functions)
-      return (closing ??= drain({ servers, streams, consumers, timers, functions, bindings, ms }))
+      const endWaits = (): void => endWaitsOf(bindings.tasks)
+      return (closing ??= drain({ servers, streams, consumers, timers, functions, bindings, endWaits, ms }))
     },
   }
 }
