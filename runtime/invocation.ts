@@ -27,7 +27,12 @@ export class DeadlinePassed extends Error {
 
 /** The process that ran the function ended before it answered. */
 export class FunctionDied extends Error {
-  override readonly name = 'FunctionDied'
+  override readonly name: string = 'FunctionDied'
+}
+
+/** It was ended with the runtime: whatever it worked on goes back to where it came from, and nobody failed. */
+export class RuntimeClosing extends FunctionDied {
+  override readonly name = 'RuntimeClosing'
 }
 
 export class RunningInvocation implements Invocation, Gate {

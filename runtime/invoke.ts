@@ -3,7 +3,7 @@ import type { Bindings, Settings } from '#shared/bindings.ts'
 import { Problem, problemResponse } from '#shared/errors.ts'
 import { NOT_RUN_HEADER } from '#shared/verdict.ts'
 import { guardBindings, type OpenBindings } from './guard.ts'
-import { FunctionDied, RunningInvocation, type InvocationContext } from './invocation.ts'
+import { FunctionDied, RunningInvocation, RuntimeClosing, type InvocationContext } from './invocation.ts'
 import { BUSY_RETRY_SECONDS } from './limits.ts'
 import type { LoadedFunction } from './loader.ts'
 import type { RootLogger } from './logger.ts'
@@ -77,7 +77,8 @@ export function createInvoke({ bindings, settingsOf, logger, metrics, publicUrl 
     fn.answered.set(status, (fn.answered.get(status) ?? 0) + 1)
     metrics.duration.observe({ function: fn.name }, ms / 1_000)
     const line = { ...invocation.fields(), status, ms: Math.round(ms * 100) / 100, err }
-    logger[status >= 500 ? 'error' : 'info'](line, 'invocation')
+    const failed = err instanceof RuntimeClosing ? 'warn' : 'error'
+    logger[status >= 500 ? failed : 'info'](line, 'invocation')
   }
   return async (fn, request, context) => {
     const instance = pathOf(request.url)

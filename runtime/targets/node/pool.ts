@@ -1,7 +1,7 @@
 /** The containers of one function: started on demand, at most `max`, replaced when they die, let go when idle. */
 import type { Description } from '../../console/describe.ts'
 import type { FunctionHost } from '../../host.ts'
-import { FunctionDied } from '../../invocation.ts'
+import { RuntimeClosing } from '../../invocation.ts'
 import type { startContainer } from './container.ts'
 import type { ContainerInit } from './container-protocol.ts'
 import { type Member, poolMembers } from './pool-members.ts'
@@ -32,7 +32,7 @@ export function containerPool(options: PoolOptions): FunctionHost {
   /** A place in a container that is ready, reserved until the caller has begun. Waits where all are taken. */
   const take = async (): Promise<Member> => {
     for (;;) {
-      if (closed) throw new FunctionDied('The runtime is closing.')
+      if (closed) throw new RuntimeClosing('The runtime is closing.')
       const member = members.reserve()
       if (!member) {
         await new Promise<void>((resolve) => waiting.push(resolve))
@@ -60,7 +60,9 @@ export function containerPool(options: PoolOptions): FunctionHost {
     describe,
     async fetch(request, env) {
       const member = await take()
-      const response = member.container.fetch(request, env)
+      const response = member.container.fetch(request, env).catch((cause: unknown) => {
+        throw closed ? new RuntimeClosing('The runtime ended the function.', { cause }) : cause
+      })
       member.reserved--
       // One that never began left the place as it was.
       return await response.finally(() => members.rest(member))
