@@ -27,10 +27,6 @@ if (!Object.hasOwn(COMMANDS, command)) {
 }
 
 const { enableCompileCache } = await import('node:module')
-const { setFlagsFromString } = await import('node:v8')
 enableCompileCache()
-// What arrives of an upload is memory outside the heap that only a collection of the young generation lets go. Kept at
-// its first size that happens often enough: 200 MB through it cost 12 MB at the peak instead of 67.
-setFlagsFromString('--semi-space-growth-factor=1')
 const { run } = await import(COMMANDS[command])
 await run(process.argv.slice(3))

@@ -5,8 +5,13 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { Problem, problemResponse } from '#shared/errors.ts'
 import { UPLOAD_TOTAL_MS } from '../../limits.ts'
 import { answerClientErrors } from './client-errors.ts'
+import { relieveUploads } from './upload-memory.ts'
 import { BODY_IDLE_MS, HEADER_BYTES_MAX, HEADERS_MS, KEEP_ALIVE_MS } from './limits.ts'
-import type { HttpHandler } from '../../triggers/http.ts'
+import { type HttpHandler, SECURE_HEADERS } from '../../triggers/http.ts'
+
+const MALFORMED = new Problem('invalid-request', 'The request line or the Host header is malformed.', {
+  headers: SECURE_HEADERS,
+})
 
 export interface Listening {
   url: string
@@ -25,8 +30,18 @@ function boundIdleBodies(server: Server, idleMs: number): void {
   server.prependListener('request', (incoming, outgoing) => answers.set(incoming.socket, outgoing))
   server.setTimeout(idleMs, (socket) => {
     const outgoing = answers.get(socket)
-    if (outgoing?.headersSent && !outgoing.writableFinished) socket.destroy()
+    const isReading = socket.writableLength === 0 && !(outgoing?.headersSent && !outgoing.writableFinished)
+    if (!isReading) socket.destroy()
   })
+}
+
+/**
+ * A Response that @hono/node-server streams as it is. One whose body was looked at it reads ahead, and when that fails
+ * it sends the error's message to the client. `cache` is its mark of the others; without it this is only slower.
+ */
+function unread(response: Response): Response {
+  if (Object.getOwnPropertySymbols(response).some(({ description }) => description === 'cache')) return response
+  return new Response(response.body, { status: response.status, headers: response.headers })
 }
 
 function contextOf(incoming: IncomingMessage, outgoing: ServerResponse) {
@@ -43,14 +58,11 @@ export function nodeServer(handler: HttpHandler, bodyIdleMs = BODY_IDLE_MS): Ser
   const listener = getRequestListener(
     async (request, env) => {
       const { incoming, outgoing } = env as HttpBindings
-      return await handler(request, contextOf(incoming, outgoing))
+      return unread(await handler(request, contextOf(incoming, outgoing)))
     },
     {
       // What never became a Request: a Host or a target that is no URL.
-      errorHandler: () =>
-        problemResponse(new Problem('invalid-request', 'The request line or the Host header is malformed.'), {
-          instance: '/',
-        }),
+      errorHandler: () => problemResponse(MALFORMED, { instance: '/' }),
     },
   )
   const server = createServer({
@@ -63,6 +75,7 @@ export function nodeServer(handler: HttpHandler, bodyIdleMs = BODY_IDLE_MS): Ser
   server.on('request', (incoming, outgoing) => void listener(incoming, outgoing))
   boundIdleBodies(server, bodyIdleMs)
   answerClientErrors(server)
+  relieveUploads(server)
   return server
 }
 
