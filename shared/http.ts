@@ -1,7 +1,7 @@
 /** createApp: the one place where a function's validation faults and errors become problems. */
 import { OpenAPIHono } from '@hono/zod-openapi'
+import { type Context, Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import type { Context } from 'hono'
 import type { Env } from './bindings.ts'
 import { type FieldError, InvocationEnded, Problem, problemResponse } from './errors.ts'
 import { UNMATCHED_HEADER } from './verdict.ts'
@@ -33,6 +33,30 @@ export function answerProblem(c: AppContext, problem: Problem): Response {
   return problemResponse(problem, { publicUrl: c.env.settings.publicUrl, instance })
 }
 
+/**
+ * Hono answers HEAD with GET's Response and drops its body unread, with whatever that holds open. Here it is let go, in
+ * an app of its own around the first one, so that no other method pays for it.
+ */
+function letGoOfHeads(app: App): void {
+  const { fetch } = app
+  let heads: Hono<Env> | undefined
+  const headsOf = (): Hono<Env> => {
+    const around = new Hono<Env>().use(async (c, next) => {
+      await next()
+      await c.res.body?.cancel()
+    })
+    return around.route('/', app).notFound(unmatched)
+  }
+  app.fetch = (request, ...rest) =>
+    request.method === 'HEAD' ? (heads ??= headsOf()).fetch(request, ...rest) : fetch(request, ...rest)
+}
+
+function unmatched(c: AppContext): Response {
+  const response = answerProblem(c, new Problem('not-found', `There is nothing at ${c.req.path}.`))
+  response.headers.set(UNMATCHED_HEADER, '1')
+  return response
+}
+
 /** A Hono app that answers RFC 9457 problems for whatever goes wrong, and marks what its router does not know. */
 export function createApp(): App {
   const app = new OpenAPIHono<Env>({
@@ -53,11 +77,8 @@ export function createApp(): App {
     if (!(error instanceof InvocationEnded)) c.env.invocation.log.error('function threw', { err: error })
     return answerProblem(c, new Problem('internal-error', 'The function failed; the log has the reason.'))
   })
-  app.notFound((c) => {
-    const response = answerProblem(c, new Problem('not-found', `There is nothing at ${c.req.path}.`))
-    response.headers.set(UNMATCHED_HEADER, '1')
-    return response
-  })
+  app.notFound(unmatched)
+  letGoOfHeads(app)
   return app
 }
 

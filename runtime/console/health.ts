@@ -19,13 +19,20 @@ export function brokenOf(functions: readonly LoadedFunction[], broken: readonly 
   return [...broken, ...late]
 }
 
+/** Folders before the name of a file: anyone may ask for health, and need not know where the files lie. */
+const FOLDERS = /(?:file:\/\/)?(?:\/[\w@.+-]+)*\/(?=[\w@+-]+\.\w)/g
+
+function forEveryone({ name, error }: BrokenFunction): BrokenFunction {
+  return { name, error: error.split('\n', 1)[0]!.replaceAll(FOLDERS, '') }
+}
+
 /** A broken function degrades: the others still serve, so the process keeps its traffic. */
 export async function readiness({ tasks, functions, broken, isDraining }: HealthOptions): Promise<Readiness> {
   const faults = brokenOf(functions, broken)
   const count = functions.length + broken.length - faults.length
   const is = (status: Readiness['body']['status'], ready: boolean): Readiness => ({
     ready,
-    body: { status, functions: count, broken: faults },
+    body: { status, functions: count, broken: faults.map(forEveryone) },
   })
   if (isDraining()) return is('draining', false)
   const reachable = await tasks.readCursor('ready').then(

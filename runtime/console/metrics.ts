@@ -58,19 +58,21 @@ export function createMetrics() {
     },
     /** Read from the queue itself: nothing is counted twice over replicas or lost over restarts. */
     collectQueues(driver: QueueDriver, queues: readonly string[], waiters: () => number): void {
-      const age = gauge('queue_oldest_message_seconds', 'Age of the oldest message that is ready.', 'queue')
       const depth = gauge('queue_messages', 'Messages by state; dead ones are on <queue>-dead.', 'queue', 'state')
+      const age = gauge('queue_oldest_message_seconds', 'Age of the oldest message that is ready.', 'queue')
       const waiting = gauge('task_waiters', 'Requests and streams that wait for a change of a task.')
-      Object.assign(depth, {
-        async collect() {
-          waiting.set(waiters())
-          for (const queue of queues) {
-            const { oldestMs, ...states } = await driver.stats(queue)
-            for (const [state, count] of Object.entries(states)) depth.set({ queue, state }, count)
-            age.set({ queue }, oldestMs / 1_000)
-          }
-        },
-      })
+      let reading = Promise.resolve()
+      const read = async (): Promise<void> => {
+        for (const queue of queues) {
+          const { oldestMs, ...states } = await driver.stats(queue)
+          for (const [state, count] of Object.entries(states)) depth.set({ queue, state }, count)
+          age.set({ queue }, oldestMs / 1_000)
+        }
+      }
+      Object.assign(depth, { collect: () => (reading = read()) })
+      // Scraped after the depth, and with it: else it would be that of the scrape before.
+      Object.assign(age, { collect: () => reading })
+      Object.assign(waiting, { collect: () => waiting.set(waiters()) })
     },
   }
 }
