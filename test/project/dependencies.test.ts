@@ -1,8 +1,9 @@
 /** Each package is there for a reason that stands in ARCHITECTURE.md, and is used. */
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { PROJECT } from './command.ts'
+import { productFiles } from './product.ts'
 
 const { dependencies, devDependencies } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8')) as Record<
   'dependencies' | 'devDependencies',
@@ -10,18 +11,6 @@ const { dependencies, devDependencies } = JSON.parse(await readFile(join(PROJECT
 >
 const architecture = await readFile(join(PROJECT, 'ARCHITECTURE.md'), 'utf8')
 const [, section] = /^## Why each dependency is there$(.*?)^## /ms.exec(architecture)!
-
-/** All that the product itself says, its tests apart. */
-async function product(): Promise<string> {
-  const folders = await Promise.all(
-    ['functions', 'shared', 'runtime'].map(
-      async (name) => await readdir(join(PROJECT, name), { recursive: true, withFileTypes: true }),
-    ),
-  )
-  const files = folders.flat().filter(({ name }) => /(?<!\.test|\.fixture)\.(ts|mjs)$/.test(name))
-  const texts = files.map(async ({ parentPath, name }) => await readFile(join(parentPath, name), 'utf8'))
-  return (await Promise.all(texts)).join('\n')
-}
 
 /** Imported, at the start or later, or looked up to serve its files. */
 function isUsed(text: string, name: string): boolean {
@@ -35,7 +24,7 @@ test('every dependency has its reason, and every reason its dependency', () => {
 })
 
 test('the product imports each of them, and none that is for development alone', async () => {
-  const text = await product()
+  const text = (await productFiles()).map((file) => file.text).join('\n')
   expect(Object.keys(dependencies).filter((name) => !isUsed(text, name))).toEqual([])
   // It stands in the test that `npm run new` writes.
   expect(Object.keys(devDependencies).filter((name) => isUsed(text, name))).toEqual(['vitest'])
