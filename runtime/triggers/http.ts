@@ -35,7 +35,8 @@ export interface HttpOptions {
   onError: (error: unknown) => void
 }
 
-const SECURE_HEADERS = {
+/** On every answer; the function's own win. */
+export const SECURE_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
   'Referrer-Policy': 'no-referrer',
@@ -55,6 +56,18 @@ function nothingAt(path: string): Problem {
 async function headOf(response: Response): Promise<Response> {
   await response.body?.cancel()
   return new Response(null, { status: response.status, headers: response.headers })
+}
+
+/** A Response that a function has from a fetch of its own cannot be changed: then its copy is. */
+function changed(response: Response, change: (given: Response) => void): Response {
+  try {
+    change(response)
+    return response
+  } catch {
+    const copy = new Response(response.body, response)
+    change(copy)
+    return copy
+  }
 }
 
 export function createHttpHandler(options: HttpOptions): HttpHandler {
@@ -104,12 +117,14 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
     context.setHeader('traceparent', traceparent)
     const origin = cors.active ? request.headers.get('origin') : null
     if (origin) setAll(context, cors.headers(origin))
-    const response = await answer(request, path, context, traceparent).catch((error: unknown) =>
+    const answered = await answer(request, path, context, traceparent).catch((error: unknown) =>
       asResponse(error, path),
     )
-    if (origin || cors.listed) response.headers.append('Vary', 'Origin')
-    if (response.status === 404) response.headers.delete(UNMATCHED_HEADER)
-    if (response.status === 503) response.headers.delete(NOT_RUN_HEADER)
+    const response = changed(answered, (given) => {
+      if (origin || cors.listed) given.headers.append('Vary', 'Origin')
+      if (given.status === 404) given.headers.delete(UNMATCHED_HEADER)
+      if (given.status === 503) given.headers.delete(NOT_RUN_HEADER)
+    })
     return request.method === 'HEAD' ? await headOf(response) : response
   }
 }

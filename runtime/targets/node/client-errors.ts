@@ -2,6 +2,7 @@
 import { type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Problem, problemResponse } from '#shared/errors.ts'
+import { SECURE_HEADERS } from '../../triggers/http.ts'
 import { HEADER_BYTES_MAX } from './limits.ts'
 
 function problemOf(code: string | undefined): Problem {
@@ -18,7 +19,8 @@ function problemOf(code: string | undefined): Problem {
 async function write(socket: Duplex, problem: Problem): Promise<void> {
   const { status, headers, body } = problemResponse(problem, { instance: '/' })
   const text = await new Response(body).text()
-  const lines = [...headers, ['Content-Length', String(Buffer.byteLength(text))], ['Connection', 'close']]
+  const own = { ...SECURE_HEADERS, 'Content-Length': String(Buffer.byteLength(text)), Connection: 'close' }
+  const lines = [...headers, ...Object.entries(own)]
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${text}`)
 }
