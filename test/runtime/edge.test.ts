@@ -114,7 +114,7 @@ describe('the edge', () => {
   it('carries a trace from the request over the message to the lines of the queue function, and back', async () => {
     const trace = 'abcdefabcdefabcdefabcdefabcdef12'
     const traceparent = `00-${trace}-1234567812345678-01`
-    const response = await server.fetch('/inline/send', { method: 'POST', headers: { traceparent } })
+    const response = await server.fetch('/inline/send', { method: 'POST', body: '{}', headers: { traceparent } })
     expect(response.headers.get('traceparent')).toMatch(new RegExp(`^00-${trace}-(?!1234567812345678)[0-9a-f]{16}-01$`))
     const { subject } = (await response.json()) as { subject: string }
     const worked = await server.line('the work', (line) => line.msg === 'worked')
