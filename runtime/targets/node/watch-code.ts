@@ -16,6 +16,7 @@ export function watchCode(
   functions: readonly LoadedFunction[],
   folder: string,
   reload: (fn: LoadedFunction) => void,
+  sharedFolder = SHARED,
 ): () => void {
   const timers = new Map<LoadedFunction, NodeJS.Timeout>()
   const soon = (fn: LoadedFunction): void => {
@@ -27,7 +28,7 @@ export function watchCode(
     const fn = functions.find(({ name }) => name === file.split(sep)[0])
     if (fn) soon(fn)
   })
-  const shared = watch(SHARED, { recursive: true }, (_event, file) => {
+  const shared = watch(sharedFolder, { recursive: true }, (_event, file) => {
     if (isCode(file)) functions.forEach(soon)
   })
   return () => {
