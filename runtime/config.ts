@@ -1,21 +1,13 @@
 /** The environment, parsed once. The only reader of `process.env`: everything else is given its part of Config. */
 import { z } from 'zod'
-import {
-  DAY_MS,
-  GC_GRACE_MS,
-  HOUR_MS,
-  INPUT_BYTES_MAX,
-  INPUT_PIXELS_MAX,
-  MINUTE_MS,
-  OUTPUT_COST_MAX,
-  SECOND_MS,
-} from '#shared/limits.ts'
+import * as limits from '#shared/limits.ts'
 import { VARIANT_NAME } from '#shared/variant.ts'
 import { LINK_TTL_MS } from './limits.ts'
 
 /** setTimeout takes 31 bits of milliseconds, and fires at once beyond. */
 const TIMEOUT_MAX_MS = 2 ** 31 - 1
 const YEARS_DAYS = 36_500
+const { SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS } = limits
 const UNIT_MS: Record<string, number> = { ms: 1, s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }
 
 function expected<T>(what: string, read: (text: string) => T | undefined) {
@@ -109,11 +101,11 @@ const Environment = z.object({
   VARIANTS: presets.default({}),
   RATE_LIMIT: rateLimit.optional(),
   NEGOTIATE: z.enum(['on', 'off']).default('on'),
-  INPUT_BYTES_MAX: integer(1).default(INPUT_BYTES_MAX),
-  INPUT_PIXELS_MAX: integer(1).default(INPUT_PIXELS_MAX),
-  OUTPUT_COST_MAX: integer(1).default(OUTPUT_COST_MAX),
+  INPUT_BYTES_MAX: integer(1).default(limits.INPUT_BYTES_MAX),
+  INPUT_PIXELS_MAX: integer(1).default(limits.INPUT_PIXELS_MAX),
+  OUTPUT_COST_MAX: integer(1).default(limits.OUTPUT_COST_MAX),
   TASK_TTL_DAYS: integer(1, YEARS_DAYS).optional(),
-  GC_GRACE: duration.default(GC_GRACE_MS),
+  GC_GRACE: duration.default(limits.GC_GRACE_MS),
   DRAIN_MS: integer(0, TIMEOUT_MAX_MS).optional(),
 })
 

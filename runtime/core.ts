@@ -9,13 +9,8 @@ import { waiterCount } from './guard.ts'
 import { readiness } from './console/health.ts'
 import type { FunctionHost } from './host.ts'
 import { createInvoke, type Invoke } from './invoke.ts'
-import {
-  type BrokenFunction,
-  discover,
-  type FoundFunction,
-  type LoadedFunction,
-  type ResolvedConfig,
-} from './loader.ts'
+import type { BrokenFunction, FoundFunction, LoadedFunction, ResolvedConfig } from './loader.ts'
+import { discover } from './loader.ts'
 import type { RootLogger } from './logger.ts'
 import type { Metrics } from './console/metrics.ts'
 import { settingsOf } from './settings.ts'

@@ -28,16 +28,8 @@ async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   return await promise.finally(() => clearTimeout(timer))
 }
 
-export async function drain({
-  servers,
-  streams,
-  consumers,
-  timers,
-  functions,
-  bindings,
-  endWaits,
-  ms,
-}: DrainOptions): Promise<void> {
+export async function drain(options: DrainOptions): Promise<void> {
+  const { servers, streams, consumers, timers, functions, bindings, endWaits, ms } = options
   for (const consumer of consumers) consumer.pause()
   streams.end()
   const answered = servers.map((server) => server.close())
