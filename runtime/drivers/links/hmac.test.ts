@@ -1,0 +1,115 @@
+import { createHmac, hkdfSync } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { DAY_MS } from '#shared/limits.ts'
+import { testTask, variantSpec } from '../../../test/tasks.ts'
+import { derivedKey, hmacLinks } from './hmac.ts'
+
+const ISO = '2026-03-01T09:30:00.000Z'
+const NOW = Date.parse(ISO)
+/** The end of the day that NOW is in, and a week. */
+const END = Date.parse('2026-03-09T00:00:00.000Z')
+const BASE = 'http://localhost'
+
+const task = testTask({ options: { ...testTask().options, variants: [variantSpec('800x800')] } })
+const source = { ...task.source, key: `input/${task.id}/original.jpg` as const }
+const variant = { name: '800x800', width: 1, height: 1, mediaType: 'image/jpeg' as const, derived: {} }
+const stored = { key: `output/${task.id}/800x800.jpg` as const, bytes: 1, sha256: '' }
+const whole = { ...task, source, variants: [{ ...variant, ...stored }] }
+
+const linksBy = (keys: string[], publicUrl?: string) => hmacLinks({ keys, ttlMs: 7 * DAY_MS, publicUrl })
+const urlOf = (link: string | null): URL => new URL(link!, BASE)
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: NOW }))
+afterEach(() => void vi.useRealTimers())
+
+describe('links', () => {
+  test('are a path, the end of their time, and the HMAC of both', async () => {
+    const { original } = await linksBy(['new', 'old']).of(whole)
+    const path = `/tasks/${task.id}/original`
+    const sig = createHmac('sha256', 'new')
+      .update(`${path}\n${END / 1_000}`)
+      .digest('base64url')
+    expect(original).toBe(`${path}?exp=${END / 1_000}&sig=${sig}`)
+  })
+
+  test.each(['2026-03-01T00:00:00.001Z', '2026-03-01T23:59:59.999Z', '2026-03-02T00:00:00.000Z'])(
+    'are equal all day: also at %s',
+    async (time) => {
+      const links = linksBy(['key'])
+      const first = await links.of(whole)
+      vi.setSystemTime(time)
+      expect(await links.of(whole)).toEqual(first)
+    },
+  )
+
+  test('are others on the next day, and the earlier ones go on to open', async () => {
+    const links = linksBy(['key'])
+    const first = await links.of(whole)
+    vi.setSystemTime('2026-03-02T00:00:00.001Z')
+    expect((await links.of(whole)).original).not.toBe(first.original)
+    expect(links.check(urlOf(first.original)).kind).toBe('valid')
+  })
+
+  test('end with their time, to the second', async () => {
+    const links = linksBy(['key'])
+    const url = urlOf((await links.of(whole)).events)
+    expect(links.check(url, END - 1)).toEqual({ kind: 'valid', expiresAt: END })
+    expect(links.check(url, END)).toEqual({ kind: 'invalid' })
+  })
+
+  test('are not signed where there is no key, nor of a task that is public; the task itself never is', async () => {
+    const open = { ...whole, options: { ...whole.options, access: 'public' as const } }
+    for (const links of [await linksBy([]).of(whole), await linksBy(['key']).of(open)])
+      expect(JSON.stringify(links)).not.toContain('sig=')
+    expect((await linksBy(['key']).of(whole)).self).toBe(`/tasks/${task.id}`)
+  })
+
+  test('are absolute where PUBLIC_URL is set, and open by their path alone', async () => {
+    const { original, self } = await linksBy(['key'], 'https://images.example').of(whole)
+    expect(self).toBe(`https://images.example/tasks/${task.id}`)
+    expect(original).toMatch(/^https:\/\/images\.example\/tasks\/.*sig=/)
+    expect(linksBy(['key']).check(new URL(new URL(original!).search, `${BASE}/tasks/${task.id}/original`)).kind).toBe(
+      'valid',
+    )
+  })
+
+  test('of an original that is gone are null', async () => {
+    expect((await linksBy(['key']).of({ ...whole, source: { ...source, key: null } })).original).toBeNull()
+  })
+})
+
+describe('a signature', () => {
+  test('of each key that is set opens, and of none that was taken out', async () => {
+    const url = urlOf((await linksBy(['old']).of(whole)).original)
+    expect(linksBy(['new', 'old']).check(url).kind).toBe('valid')
+    expect(linksBy(['new']).check(url).kind).toBe('invalid')
+    expect(linksBy([]).check(url).kind).toBe('invalid')
+  })
+
+  test.each([
+    ['another path', (url: string) => url.replace('/original', '/variants/800x800')],
+    ['another end', (url: string) => url.replace(String(END / 1_000), String(END / 1_000 + 1))],
+    ['an end without end', (url: string) => url.replace(/exp=\d+/, 'exp=Infinity')],
+    ['an end that is none', (url: string) => url.replace(/exp=\d+/, 'exp=never')],
+    ['no end', (url: string) => url.replace(/exp=\d+&/, '')],
+    ['a shorter signature', (url: string) => url.slice(0, -2)],
+    ['a longer one', (url: string) => `${url}AAAA`],
+    ['an empty one', (url: string) => url.replace(/sig=.*/, 'sig=')],
+    ['one of another alphabet', (url: string) => url.replace(/sig=.*/, `sig=${'é'.repeat(43)}`)],
+  ])('does not open %s', async (_what, alter) => {
+    const links = linksBy(['key'])
+    const { original } = await links.of(whole)
+    expect(links.check(urlOf(alter(original!)))).toEqual({ kind: 'invalid' })
+  })
+
+  test('that is not there is no bad one', () => {
+    expect(linksBy(['key']).check(new URL('/tasks/1?exp=9999999999', BASE))).toEqual({ kind: 'unsigned' })
+  })
+})
+
+test('the derived key is the HKDF of the API key: always the same, and not the key', () => {
+  const right = Buffer.from(hkdfSync('sha256', 'an-api-key', '', 'revela signed links', 32)).toString('base64url')
+  expect(derivedKey('an-api-key')).toBe(right)
+  expect(derivedKey('an-api-kez')).not.toBe(right)
+  expect(right).not.toContain('an-api-key')
+})
