@@ -189,12 +189,13 @@ export interface TaskLinks {
   self: string
   events: string
   original: string | null
+  /** By name, of all that were asked for: with `?wait` a link works before its variant is there. */
   variants: Record<string, string>
 }
 
 export interface Links {
   /** Absolute where PUBLIC_URL is set; signed where keys are set and the task's access is not public. */
-  of(task: Pick<Task, 'id' | 'options' | 'source' | 'variants'>): Promise<TaskLinks>
+  of(task: Pick<Task, 'id' | 'options' | 'source'>): Promise<TaskLinks>
 }
 
 /** What the environment decides and functions need, read-only. */

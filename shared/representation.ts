@@ -76,7 +76,15 @@ export const TaskSchema = z
       })
       .nullable(),
     retryOf: z.string().nullable(),
-    links: z.object({ self: z.string(), events: z.string(), original: z.string().nullable() }),
+    links: z.object({
+      self: z.string(),
+      events: z.string(),
+      original: z.string().nullable(),
+      variants: z.record(z.string(), z.string()).openapi({
+        description: 'By name, from the first answer on: with `?wait=20` a link works before its variant is there.',
+        example: { '800x800': '/tasks/0199d7a2-7c00-7000-8000-5d3a1c2b4e6f/variants/800x800' },
+      }),
+    }),
   })
   .openapi('Task')
 
@@ -142,6 +150,6 @@ export async function represent(task: Task, links: Bindings['links']): Promise<T
     error: task.error,
     callback: task.callback,
     retryOf: task.retryOf,
-    links: { self: hrefs.self, events: hrefs.events, original: hrefs.original },
+    links: hrefs,
   }
 }

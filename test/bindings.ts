@@ -89,7 +89,9 @@ export async function testBindings(overrides: Partial<Bindings> = {}): Promise<T
         self: `/tasks/${task.id}`,
         events: `/tasks/${task.id}`,
         original: task.source.key === null ? null : `/tasks/${task.id}/original`,
-        variants: Object.fromEntries(task.variants.map(({ name }) => [name, `/tasks/${task.id}/variants/${name}`])),
+        variants: Object.fromEntries(
+          task.options.variants.map(({ name }) => [name, `/tasks/${task.id}/variants/${name}`]),
+        ),
       }),
     },
     settings: testSettings(),

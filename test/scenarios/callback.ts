@@ -135,7 +135,8 @@ export function callbacks(target: Target): void {
       const response = await place.api.upload(cat, { variants: '9x' }, WAIT)
       const task = await taskOf(response)
       expect(response.headers.get('location')).toBe(task.links.self)
-      for (const link of [...Object.values(task.links), task.variants[0]!.href])
+      const { variants, ...links } = task.links
+      for (const link of [...Object.values(links), ...Object.values(variants), task.variants[0]!.href])
         expect(link).toMatch(new RegExp(`^${PUBLIC_URL}/tasks/${task.id}`))
       const problem = (await (await place.api.fetch('/tasks/none')).json()) as { type: string }
       expect(problem.type).toBe(`${PUBLIC_URL}/problems/not-found`)

@@ -43,6 +43,9 @@ export function creating(place: Place): void {
         self: `/tasks/${task.id}`,
         events: `/tasks/${task.id}`,
         original: `/tasks/${task.id}/original`,
+        variants: Object.fromEntries(
+          ['1024x1024', '800x800'].map((name) => [name, `/tasks/${task.id}/variants/${name}`]),
+        ),
       })
     })
 

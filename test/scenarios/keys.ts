@@ -95,6 +95,16 @@ export function keys(target: Target): void {
     })
 
     describe('signed links', () => {
+      it('opens a variant that is not made yet, from the first answer on', async () => {
+        const created = await taskOf(
+          await place.api.upload(await picture({ width: 3000, height: 2000 }), { variants: '900x' }),
+        )
+        expect(created.variants).toEqual([])
+        const response = await stranger.fetch(`${created.links.variants['900x']}&wait=20`)
+        expect([response.status, response.headers.get('content-type')]).toEqual([200, 'image/jpeg'])
+        await response.arrayBuffer()
+      })
+
       it('of variants, original and events open without a key', async () => {
         const { links, variants } = task
         for (const link of [variants[0]!.href, links.original!, links.events]) {

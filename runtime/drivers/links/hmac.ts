@@ -30,10 +30,10 @@ export function hmacLinks({ keys, ttlMs, publicUrl = '' }: HmacLinksOptions): Li
     return `${publicUrl}${path}?exp=${expires}&sig=${signature(key, path, expires).toString('base64url')}`
   }
   return {
-    of: async ({ id, options, source, variants }) => {
+    of: async ({ id, options, source }) => {
       const isPublic = options.access === 'public'
       const self = `/tasks/${id}`
-      const hrefs = variants.map(({ name }) => [name, signed(`${self}/variants/${name}`, isPublic)] as const)
+      const hrefs = options.variants.map(({ name }) => [name, signed(`${self}/variants/${name}`, isPublic)] as const)
       return {
         self: publicUrl + self,
         events: signed(self, isPublic),
