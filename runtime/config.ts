@@ -2,10 +2,8 @@
 import { z } from 'zod'
 import * as limits from '#shared/limits.ts'
 import { VARIANT_NAME } from '#shared/variant.ts'
-import { LINK_TTL_MS } from './limits.ts'
+import { LINK_TTL_MS, TIMEOUT_MAX_MS } from './limits.ts'
 
-/** setTimeout takes 31 bits of milliseconds, and fires at once beyond. */
-const TIMEOUT_MAX_MS = 2 ** 31 - 1
 const YEARS_DAYS = 36_500
 const { SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS } = limits
 const UNIT_MS: Record<string, number> = { ms: 1, s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }

@@ -19,3 +19,5 @@ export const LINK_TTL_MS = 7 * DAY_MS
 export const CACHE_ENTRIES_MAX = 2_000
 /** Seconds a client is asked to wait when there is no slot. */
 export const BUSY_RETRY_SECONDS = 1
+/** The longest setTimeout: it takes 31 bits of milliseconds, and fires at once beyond. */
+export const TIMEOUT_MAX_MS = 2 ** 31 - 1

@@ -77,6 +77,12 @@ describe('loading inline', () => {
 })
 
 describe('a config', () => {
+  it('has no timeout that a timer cannot keep: beyond its 31 bits it fires at once', () => {
+    const trigger = { type: 'http', routes: ['GET /a'] }
+    expect(checkConfig({ trigger, timeoutMs: 2 ** 31 - 1 }).timeoutMs).toBe(2 ** 31 - 1)
+    expect(() => checkConfig({ trigger, timeoutMs: 2 ** 31 })).toThrow(/timeoutMs/)
+  })
+
   it('has every default filled in', () => {
     const http = { type: 'http', routes: ['GET /a'] }
     expect(checkConfig({ trigger: http, timeoutMs: 1 })).toEqual({

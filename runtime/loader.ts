@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { BACKOFF_DEFAULT } from '#shared/consumer.ts'
 import type { FunctionConfig } from '#shared/function.ts'
 import type { FunctionHost } from './host.ts'
-import { HTTP_CONCURRENCY } from './limits.ts'
+import { HTTP_CONCURRENCY, TIMEOUT_MAX_MS } from './limits.ts'
 
 export const QUEUE_NAME = /^[a-z][a-z0-9-]{0,62}$/
 
@@ -34,7 +34,7 @@ const timer = z
 
 const Schema = z.strictObject({
   trigger: z.discriminatedUnion('type', [http, queue, timer]),
-  timeoutMs: count,
+  timeoutMs: count.max(TIMEOUT_MAX_MS),
   isolation: z.enum(['inline', 'process']).default('inline'),
   secrets: z.array(z.enum(['webhook'])).default([]),
 })

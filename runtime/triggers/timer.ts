@@ -1,12 +1,10 @@
 /** Timers: each scheduled instant is claimed in the store, so that one process of many runs it. */
 import type { TaskStore } from '#shared/bindings.ts'
 import type { Invoke } from '../invoke.ts'
+import { TIMEOUT_MAX_MS } from '../limits.ts'
 import { type LoadedFunction, messageOf, type ResolvedConfig } from '../loader.ts'
 import type { RootLogger } from '../logger.ts'
 import { childTraceparent } from '../trace.ts'
-
-// setTimeout takes 31 bits of milliseconds and fires at once beyond: a far instant is reached in steps.
-const TIMEOUT_MAX_MS = 2 ** 31 - 1
 
 type TimerConfig = Extract<ResolvedConfig['trigger'], { type: 'timer' }>
 
@@ -66,6 +64,7 @@ function startTimer(fn: LoadedFunction, next: Schedule, options: TimerOptions): 
     const slot = next(Date.now())
     if (stopped || slot === null) return
     const delay = Math.max(0, slot - Date.now())
+    // A far instant is reached in steps.
     timer = delay > TIMEOUT_MAX_MS ? setTimeout(arm, TIMEOUT_MAX_MS) : setTimeout(run, delay, slot)
   }
   arm()
