@@ -55,6 +55,7 @@ async function invokedFunction(
     answered: new Map(),
     error: null,
   }
+  metrics.collectFunctions([fn])
   const settingsOf = () => testSettings()
   const invoke = createInvoke({ bindings, settingsOf, logger: log.logger, metrics, publicUrl: undefined })
   const dispose = async (): Promise<void> => {
