@@ -4,7 +4,7 @@ import { FIXTURES } from '../test/runtime/function.ts'
 import { inlineHost, checkApp, type FunctionHost } from './host.ts'
 import { checkConfig, discover, indexOf, loadAll } from './loader.ts'
 
-const CONFIGS = fileURLToPath(new URL('../test/runtime/fixtures/configs', import.meta.url))
+const CONFIGS = fileURLToPath(new URL('../test/runtime/discovery/fixtures/functions', import.meta.url))
 const noHost = {} as FunctionHost
 
 describe('discovery', () => {

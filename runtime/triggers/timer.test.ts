@@ -109,12 +109,13 @@ describe('a timer function', () => {
     })
     await until('it runs', () => timer.runs.length === 1)
     let stopped = false
-    const stopping = timer.stop().then(() => (stopped = true))
+    const stopping = timer.timers[0]!.stop().then(() => (stopped = true))
     await new Promise((resolve) => setImmediate(resolve))
     expect(stopped).toBe(false)
     end.resolve()
     await stopping
     expect(timer.runs.length).toBe(1)
+    await timer.stop()
   })
 
   it('with a bad cron expression is broken by name, and the others run', async () => {

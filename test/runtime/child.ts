@@ -16,10 +16,9 @@ export interface TestProcess extends AsyncDisposable {
   exit: Promise<number | NodeJS.Signals | null>
 }
 
-/** `script` is relative to this folder. A group of its own, as a terminal gives each command. */
-export function startProcess(script: string, args: string[] = [], env: Record<string, string> = {}): TestProcess {
-  const path = fileURLToPath(new URL(script, import.meta.url))
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', path, ...args], {
+/** In a group of its own, as a terminal gives each command. */
+export function startProcess(script: URL, args: string[] = [], env: Record<string, string> = {}): TestProcess {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', fileURLToPath(script), ...args], {
     env: { PATH: process.env.PATH, ...env },
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -6,6 +6,7 @@ import { until } from '../../../test/runtime/until.ts'
 import { containerCommand, effectiveConcurrency, memoryLimitBytes } from './command.ts'
 import { CONTAINER_MEMORY_BYTES, RUNTIME_MEMORY_BYTES } from './limits.ts'
 
+const PARENT = new URL('../../../test/runtime/container-parent.ts', import.meta.url)
 const onLinux = process.platform === 'linux'
 const withSetpriv = containerCommand().diesWithParent
 /** How long a container may outlive a runtime that was killed. */
@@ -31,7 +32,7 @@ describe("a container's process", () => {
     'is gone soon after its runtime was killed, though it spins (%s)',
     async (variant) => {
       if (variant === 'setpriv' && !withSetpriv) return
-      await using parent = startProcess('container-parent.ts', [variant])
+      await using parent = startProcess(PARENT, [variant])
       const pid = Number(await parent.line('the pid of its container', (line) => /^\d+$/.test(line)))
       if (onLinux) await until('it spins', () => cpuTicks(pid) > 100)
       process.kill(parent.pid, 'SIGKILL')
@@ -41,7 +42,7 @@ describe("a container's process", () => {
   )
 
   it('hears no Ctrl-C', async () => {
-    await using parent = startProcess('container-parent.ts', ['setpriv', 'idle'])
+    await using parent = startProcess(PARENT, ['setpriv', 'idle'])
     const before = await parent.line('its container', (line) => /^\d+$/.test(line))
     process.kill(-parent.pid, 'SIGINT')
     await parent.line('the runtime hears it', (line) => line === 'SIGINT')
