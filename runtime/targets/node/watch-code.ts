@@ -1,14 +1,49 @@
 /** Watches the code in `npm run dev`. */
-import { watch } from 'node:fs'
-import { join, sep } from 'node:path'
+import { type FSWatcher, readdirSync, statSync, watch } from 'node:fs'
+import { join, relative, sep } from 'node:path'
 import type { LoadedFunction } from '../../loader.ts'
 
 // One save of an editor is several events.
 const RELOAD_DELAY_MS = 50
 const SHARED = join(import.meta.dirname, '../../../shared')
 
-function isCode(file: string | null): file is string {
-  return file !== null && file.endsWith('.ts') && !file.endsWith('.test.ts')
+function isCode(file: string): boolean {
+  return file.endsWith('.ts') && !file.endsWith('.test.ts')
+}
+
+/**
+ * Tells of each file below the folder that changes. One watch a folder: on Linux Node's recursive watch holds on to the
+ * files that it found, and misses every save after the first of an editor that renames a new file over the old one.
+ */
+function watchFiles(root: string, onChange: (file: string) => void): () => void {
+  const watchers = new Map<string, FSWatcher>()
+  const forget = (folder: string): void => {
+    for (const [path, watcher] of watchers) {
+      if (path !== folder && !path.startsWith(folder + sep)) continue
+      watcher.close()
+      watchers.delete(path)
+    }
+  }
+  const add = (folder: string, isNew = false): void => {
+    const watcher = watch(folder, (event, name) => {
+      if (name === null) return
+      const path = join(folder, name)
+      onChange(relative(root, path))
+      // It came, went or took another's place: what was watched there may be another folder now.
+      if (event !== 'rename') return
+      forget(path)
+      if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) add(path, true)
+    })
+    watcher.on('error', () => forget(folder))
+    watchers.set(folder, watcher)
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name)
+      if (entry.isDirectory()) add(path, isNew)
+      else if (isNew) onChange(relative(root, path))
+    }
+  }
+  add(root)
+  return () => forget(root)
 }
 
 /** A change in a function's folder reloads it, one in shared/ all. Returns what ends the watching. */
@@ -23,17 +58,17 @@ export function watchCode(
     clearTimeout(timers.get(fn))
     timers.set(fn, setTimeout(reload, RELOAD_DELAY_MS, fn))
   }
-  const own = watch(folder, { recursive: true }, (_event, file) => {
+  const stopOwn = watchFiles(folder, (file) => {
     if (!isCode(file)) return
     const fn = functions.find(({ name }) => name === file.split(sep)[0])
     if (fn) soon(fn)
   })
-  const shared = watch(sharedFolder, { recursive: true }, (_event, file) => {
+  const stopShared = watchFiles(sharedFolder, (file) => {
     if (isCode(file)) functions.forEach(soon)
   })
   return () => {
-    own.close()
-    shared.close()
+    stopOwn()
+    stopShared()
     for (const timer of timers.values()) clearTimeout(timer)
   }
 }
