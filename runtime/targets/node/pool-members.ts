@@ -73,7 +73,8 @@ export function poolMembers(options: PoolOptions, onFree: () => void) {
     retireAll(): void {
       for (const member of members) {
         member.retired = true
-        rest(member)
+        // One that only starts is waited for in vain: whoever does takes the next.
+        if (member.container.active() === 0) end(member)
       }
     },
     async endAll(): Promise<void> {

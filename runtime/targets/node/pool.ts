@@ -44,6 +44,8 @@ export function containerPool(options: PoolOptions): FunctionHost {
       } catch (error) {
         member.reserved--
         members.end(member)
+        // What failed was the code as it was; as it is now it may load.
+        if (member.retired && !closed) continue
         throw error
       }
     }
