@@ -27,6 +27,12 @@ export function checkApp(app: unknown, trigger: 'http' | 'queue' | 'timer'): App
   return checked
 }
 
+/** The parser's own message does not say where code is wrong; its stack begins with file and line. */
+export function messageOf(error: unknown): string {
+  const place = error instanceof SyntaxError ? /^(?:file:\/\/)?(\/.*:\d+)\n/.exec(error.stack ?? '')?.[1] : undefined
+  return (place === undefined ? '' : `${place}: `) + (error instanceof Error ? error.message : String(error))
+}
+
 interface InlineModule {
   default?: App
 }

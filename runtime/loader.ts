@@ -5,10 +5,12 @@ import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { BACKOFF_DEFAULT } from '#shared/consumer.ts'
 import type { FunctionConfig } from '#shared/function.ts'
-import type { FunctionHost } from './host.ts'
+import { type FunctionHost, messageOf } from './host.ts'
 import { HTTP_CONCURRENCY, TIMEOUT_MAX_MS } from './limits.ts'
 
 export const QUEUE_NAME = /^[a-z][a-z0-9-]{0,62}$/
+
+export { messageOf }
 
 const count = z.int().min(1)
 const route = z.string().regex(/^(GET|POST|PUT|PATCH|DELETE) \/\S*$/, 'expected a route such as GET /tasks/{taskId}')
@@ -79,10 +81,6 @@ export function checkConfig(config: unknown): ResolvedConfig {
   if (result.success) return result.data
   const faults = result.error.issues.map(({ path, message }) => `${path.join('.') || 'default export'}: ${message}`)
   throw new Error(`config.ts: ${faults.join('; ')}`)
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 async function namesIn(folder: string): Promise<string[]> {

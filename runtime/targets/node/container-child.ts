@@ -11,7 +11,7 @@ import type { Bindings, Invocation, Logger } from '#shared/bindings.ts'
 import type { App } from '#shared/http.ts'
 import { openContainerBindings } from '../../bindings.ts'
 import { describeApp } from '../../console/describe.ts'
-import { checkApp } from '../../host.ts'
+import { checkApp, messageOf } from '../../host.ts'
 import {
   type ChildMessage,
   type ContainerInit,
@@ -99,6 +99,6 @@ process.once('message', (message: ParentMessage) => {
   if (message.type !== 'init') return
   if (message.init.watch) new Worker(new URL('container-watch.ts', import.meta.url)).unref()
   start(message.init).catch((error: unknown) => {
-    send({ type: 'broken', error: error instanceof Error ? error.message : String(error) })
+    send({ type: 'broken', error: messageOf(error) })
   })
 })
