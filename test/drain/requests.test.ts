@@ -29,7 +29,7 @@ describe('an upload that a drain meets', () => {
     await using folder = await temporaryFolder()
     const cat = await picture()
     await using first = await serve(folder.path, PATIENT)
-    const headers = { 'content-type': 'image/jpeg', 'content-length': String(cat.length) }
+    const headers = { 'content-type': 'image/jpeg', 'content-length': String(cat.length), connection: 'keep-alive' }
     const upload = await beginUpload(first.url, { ...headers, ...(waits ? { prefer: 'wait=30' } : {}) })
     upload.write(cat.subarray(0, 5_000))
     await first.drain()

@@ -95,7 +95,7 @@ interface Left {
 
 /** What a process that ended has left in its file. */
 export function leftIn(folder: string): Left {
-  const file = new DatabaseSync(storageIn(folder)['SQLITE_FILE']!, { readOnly: true })
+  const file = new DatabaseSync(storageIn(folder)['SQLITE_FILE'] ?? '', { readOnly: true })
   try {
     const tasks = file.prepare('SELECT document FROM tasks ORDER BY id').all()
     const messages = file.prepare('SELECT id, failures, lease, ready_at > ? AS late FROM queue_messages ORDER BY seq')

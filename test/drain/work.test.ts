@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { picture } from '../pictures.ts'
 import { taskOf } from '../scenarios/client.ts'
+import { beginUpload } from '../scenarios/raw-request.ts'
 import { sourceServer } from '../scenarios/source-server.ts'
 import { until } from '../runtime/until.ts'
 import { connectTo } from './connection.ts'
@@ -67,19 +68,25 @@ describe('a render that runs', () => {
     expect(await server.ended).toBe(1)
   })
 
-  test('takes no other message along: what waits is left to the next process', LONG, async () => {
-    await using run = await rendering(PATIENT)
+  test('takes no other message along: what comes is left to the next process, free slot or not', LONG, async () => {
+    await using run = await rendering({ ...PATIENT, CONCURRENCY: '2' })
     const { server, held, folder } = run
-    const behind = await taskOf(await server.api.upload(await picture(), { variants: '90x' }))
+    const cat = await picture()
+    const headers = { 'content-type': 'image/jpeg', 'content-length': String(cat.length) }
+    const upload = await beginUpload(server.url, headers)
     await server.drain()
+    upload.write(cat)
+    upload.end()
+    const { body } = await upload.answer
     held.release()
     await expectCleanEnd(server)
+    const id = String(body['id'])
     expect(leftIn(folder)).toMatchObject({
       tasks: [{ status: 'completed' }, { status: 'pending', attempts: 0, deliveries: 0 }],
-      messages: [{ id: `${behind.id}.created`, failures: 0, lease: null, late: false }],
+      messages: [{ id: `${id}.created`, failures: 0, lease: null, late: false }],
     })
     await using next = await serve(folder, PATIENT)
-    expect(await completedIn(next, behind.id)).toMatchObject({ status: 'completed', attempts: 1 })
+    expect(await completedIn(next, id)).toMatchObject({ status: 'completed', attempts: 1 })
   })
 })
 
