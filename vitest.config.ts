@@ -7,5 +7,7 @@ export default defineConfig({
     reporters: ['default', './test/reporter.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // How long something may take to become true is no test of speed.
+    expect: { poll: { timeout: 20_000 } },
   },
 })
