@@ -10,6 +10,8 @@ import { startProcess } from '../runtime/child.ts'
 import { until } from '../runtime/until.ts'
 import { type Client, clientOf } from '../scenarios/client.ts'
 
+const START = new URL('../../runtime/cli/start.mjs', import.meta.url)
+
 /** For whatever a process does: the machine may have much else to do. */
 export const LONG_MS = 90_000
 
@@ -41,7 +43,7 @@ function logLines(lines: readonly string[]): LogLine[] {
 }
 
 export async function serve(folder: string, env: Record<string, string> = {}): Promise<Serving> {
-  const started = startProcess('../../runtime/cli/start.mjs', ['start'], { ...storageIn(folder), ...env })
+  const started = startProcess(START, ['start'], { ...storageIn(folder), ...env })
   const { child, pid, lines } = started
   // Containers inherit its output: it closes when the last of them is gone.
   const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals)
