@@ -7,7 +7,7 @@ import { type Config, readConfig } from '../config.ts'
 import { messageOf } from '../loader.ts'
 import { followTask } from './follow.ts'
 import { CommandError, fail, say } from './report.ts'
-import { drainOnSignal } from './signals.ts'
+import { drainOnSignal, outliveStrays } from './signals.ts'
 import { startOnFreePort } from './serve.ts'
 import { columns } from './table.ts'
 
@@ -90,6 +90,7 @@ export async function run(args: string[]): Promise<void> {
   const interrupted = new AbortController()
   try {
     const config = readConfig()
+    outliveStrays(say)
     const picture = await pictureOf(args)
     // The demo is for a person: of the log only what went wrong.
     const quiet = { ...config, LOG_LEVEL: process.env.LOG_LEVEL ? config.LOG_LEVEL : 'warn' } as const

@@ -2,7 +2,7 @@
 import { type Config, ConfigError, readConfig } from '../config.ts'
 import { type Runtime, type StartOptions, startRuntime } from '../main.ts'
 import { fail, say } from './report.ts'
-import { drainOnSignal } from './signals.ts'
+import { drainOnSignal, outliveStrays } from './signals.ts'
 import { startTable } from './table.ts'
 
 const PORTS_TRIED = 20
@@ -52,6 +52,7 @@ export function announce(runtime: Runtime, config: Config, inContainers = false)
 export async function run(): Promise<void> {
   try {
     const config = readConfig()
+    outliveStrays(say)
     const runtime = await startRuntime(config).catch((error: unknown) => {
       throw explained(error, config)
     })
