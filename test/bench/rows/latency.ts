@@ -31,8 +31,15 @@ export async function latency(folder: string): Promise<Measured[]> {
   }
   const spread = spreadOf(beyond)
   const wall = `${spreadOf(walls).median.toPrecision(3)} ms in all`
-  const limit = `≤ ${MAX_MS} ms`
+  // The container may begin before we are told 202. Where something else holds us up, that makes the figure too small.
   return [
-    { name: 'latency, beyond rendering', limit, measured: show(spread, ' ms'), met: spread.median <= MAX_MS, wall },
+    {
+      name: 'latency, beyond rendering',
+      limit: `≤ ${MAX_MS} ms`,
+      measured: show(spread, ' ms'),
+      met: spread.median <= MAX_MS,
+      byClock: true,
+      wall,
+    },
   ]
 }

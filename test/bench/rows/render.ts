@@ -8,7 +8,7 @@ import { treeCpuMs } from '../process-tree.ts'
 import { containerCommand } from '../../../runtime/targets/node/command.ts'
 
 const ROUNDS = 7
-const PICTURES = 3
+const PICTURES = 5
 const MAX = 0.8
 
 const PLAIN = new URL('../contestants/two-pipelines.ts', import.meta.url)
