@@ -17,6 +17,10 @@ async function foldersOf({ folder }: Scene): Promise<{ input: string[]; output: 
   return { input: await list('input'), output: await list('output') }
 }
 
+async function unfinishedOf({ folder }: Scene, id: string): Promise<string[]> {
+  return (await readdir(join(folder, 'output', id))).filter((name) => name.startsWith('.tmp-'))
+}
+
 /** What the documents name and the blob store does not have as it was recorded. */
 async function missing(scene: Scene): Promise<string[]> {
   const tasks = await scene.stores.tasks.list({ limit: 100 })
@@ -44,24 +48,29 @@ describe.each(STACKS)('I9 over $name: orphans go, what is referenced stays', IN_
       await expect(scene.upload(dying, { bytes })).rejects.toThrow('fetch failed')
       await dying.exited
     }
-    // Deletions that die with the files still there, of a task that has ended and of one that is worked on.
+    // A put that dies within the folder of a task that lives on.
     const api = await scene.start({ env: API })
-    const [ended, running, kept, failed] = [
+    const mark = scene.mark()
+    const points: CrashPoint[] = [{ at: 'blobs.put', when: 'during', nth: 1, mark: mark.mark }]
+    const worker = await scene.start({ env: WORKER, functions: { 'process-image': { points } } })
+    const kept = await scene.upload(api, { bytes })
+    await scene.terminal(kept)
+    // Deletions that die with the files still there, of tasks that have ended and of one that is worked on.
+    const [ended, failed, goneLater] = [
       await scene.upload(api, { bytes }),
       await scene.upload(api, { bytes: truncated(bytes) }),
-      await scene.upload(api, { bytes }),
       await scene.upload(api, { bytes: truncated(bytes) }),
     ]
-    const worker = await scene.start({ env: WORKER })
-    for (const id of [ended, running, kept, failed]) await scene.terminal(id)
+    for (const id of [ended, failed, goneLater]) await scene.terminal(id)
     await worker.stop()
-    const busy = await scene.upload(api, { bytes })
-    await scene.dies({ env: WORKER, crash: { at: 'tasks.settle', when: 'before', nth: 1 } })
-    for (const id of [ended, running, busy]) {
+    const deleteAndDie = async (id: string): Promise<void> => {
       const deleting = await scene.start({ env: API, crash: { at: 'tasks.delete', when: 'after', nth: 1 } })
       await expect(scene.request(`${deleting.url}/tasks/${id}`, { method: 'DELETE' })).rejects.toThrow('fetch failed')
       await deleting.exited
     }
+    const busy = await scene.upload(api, { bytes })
+    await scene.dies({ env: WORKER, crash: { at: 'tasks.settle', when: 'before', nth: 1 } })
+    for (const id of [ended, busy]) await deleteAndDie(id)
     const pending = await scene.upload(api, { bytes })
     const copied = await scene.request(`${api.url}/tasks`, {
       method: 'POST',
@@ -71,6 +80,7 @@ describe.each(STACKS)('I9 over $name: orphans go, what is referenced stays', IN_
     const { id: copy } = (await copied.json()) as { id: string }
     const before = await foldersOf(scene)
     expect(before.input).toHaveLength(9)
+    expect(await unfinishedOf(scene, kept)).toHaveLength(1)
     expect(await missing(scene)).toEqual([])
 
     // Young ones stay.
@@ -87,10 +97,16 @@ describe.each(STACKS)('I9 over $name: orphans go, what is referenced stays', IN_
     await expect(killed.sweep()).rejects.toThrow('it died at the sweep')
     await sweeper.sweep(2 * HOUR_MS)
     expect(await foldersOf(scene)).toEqual({
-      input: [kept, failed, pending, copy].toSorted(),
+      input: [kept, failed, goneLater, pending, copy].toSorted(),
       output: [kept],
     })
+    expect(await unfinishedOf(scene, kept)).toEqual([])
     expect(await missing(scene)).toEqual([])
+    // The next walk begins at the first folder again.
+    await deleteAndDie(goneLater)
+    await sweeper.sweep()
+    expect((await foldersOf(scene)).input).toEqual([kept, failed, pending, copy].toSorted())
+
     sweeper.kill()
     await scene.start({ env: WORKER })
     for (const id of [pending, copy]) expect(await scene.terminal(id)).toMatchObject({ status: 'completed' })
