@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { MIB } from '#shared/limits.ts'
+import { isAlive } from '../runtime/child.ts'
 import { until } from '../runtime/until.ts'
 import { sourceServer } from '../scenarios/source-server.ts'
 import { openDescriptors } from '../tasks.ts'
@@ -108,12 +109,14 @@ describe('a changed function', () => {
     const { folder, url, write, edit, readiness } = shop
     const loading = join(folder, 'loading')
     const hanging = `import { writeFileSync } from 'node:fs'
-writeFileSync(${JSON.stringify(loading)}, '')
+writeFileSync(${JSON.stringify(loading)}, String(process.pid))
 await new Promise((resolve) => setInterval(resolve, 1e9))`
     await write('word/index.ts', hanging)
-    await until('it loads', () => existsSync(loading), LONG_MS)
+    const pid = Number(await until('it loads', () => existsSync(loading) && readFileSync(loading, 'utf8'), LONG_MS))
     const waiting = text(`${url}/word`)
     await edit('word/index.ts', httpFunction('mended'))
+    // Ended before its successor was started.
+    expect(isAlive(pid)).toBe(false)
     expect(await waiting).toBe('mended part')
     expect(await readiness()).toMatchObject({ status: 'ready', broken: [] })
   })
