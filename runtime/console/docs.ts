@@ -46,8 +46,8 @@ export function docsAsset(name: string): Response | null {
     return new Response(START, {
       headers: { 'Content-Type': 'text/javascript; charset=utf-8', 'Cache-Control': 'no-cache' },
     })
-  const type = ASSETS[name]
-  if (!type) return null
+  if (!Object.hasOwn(ASSETS, name)) return null
+  const type = ASSETS[name]!
   const folder = join(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'), '..')
   const body = Readable.toWeb(createReadStream(join(folder, name))) as ReadableStream<Uint8Array>
   return new Response(body, { headers: { 'Content-Type': type, 'Cache-Control': 'public, max-age=86400' } })
