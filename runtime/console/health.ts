@@ -19,8 +19,8 @@ export function brokenOf(functions: readonly LoadedFunction[], broken: readonly 
   return [...broken, ...late]
 }
 
-/** Folders before the name of a file: anyone may ask for health, and need not know where the files lie. */
-const FOLDERS = /(?:file:\/\/)?(?:\/[\w@.+-]+)*\/(?=[\w@+-]+\.\w)/g
+/** Folders before the last name of a path: anyone may ask for health, and need not know where the files lie. */
+const FOLDERS = /(?:file:\/\/)?(?:\/[\p{L}\p{M}\w@.+~%-]+)+\/(?=[\p{L}\w@.+~%-])/gu
 
 function forEveryone({ name, error }: BrokenFunction): BrokenFunction {
   return { name, error: error.split('\n', 1)[0]!.replaceAll(FOLDERS, '') }
