@@ -1,10 +1,12 @@
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, test } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
+import { retryDelayMs } from '#shared/consumer.ts'
 import { CALLBACK_GIVE_UP_MS, CHECK_MARGIN_MS } from '#shared/limits.ts'
 import { testSettings } from '../../test/bindings.ts'
 import { completedTask, fail, pendingTask, testTask } from '../../test/tasks.ts'
 import { atAttempt, callbackBindings, client, notify, readEvent, SECRETS, signed, THEN } from './callbacks.fixture.ts'
+import config from './config.ts'
 
 describe('a client is told', () => {
   test('of a completed task: a CloudEvent that every secret verifies', async () => {
@@ -140,12 +142,18 @@ describe('a callback is given up', () => {
     expect(hook.received).toEqual([])
   })
 
-  test('with the eleventh try, not the tenth', async () => {
+  test('with the fifteenth try, not the fourteenth', async () => {
     await using hook = await client((response) => response.writeHead(500).end())
     await using env = await callbackBindings()
-    const { id } = await completedTask(env, { callback: hook.pending({ attempts: 9 }) }, THEN)
-    expect(await outcome(env, id)).toEqual([503, 'pending', 10, expect.any(Number)])
-    expect(await outcome(env, id)).toEqual([200, 'failed', 11, null])
+    const { id } = await completedTask(env, { callback: hook.pending({ attempts: 13 }) }, THEN)
+    expect(await outcome(env, id)).toEqual([503, 'pending', 14, expect.any(Number)])
+    expect(await outcome(env, id)).toEqual([200, 'failed', 15, null])
+  })
+
+  test('not before a day, also where jitter halves each wait', () => {
+    const { maxAttempts, backoff } = config.trigger
+    const waits = Array.from({ length: maxAttempts - 1 }, (_, failures) => retryDelayMs(backoff, failures + 1, 0))
+    expect(waits.reduce((sum, ms) => sum + ms)).toBeGreaterThanOrEqual(CALLBACK_GIVE_UP_MS)
   })
 
   test('after a day, however few the tries', async () => {
