@@ -7,12 +7,13 @@ import { openCore } from './core.ts'
 import { endWaitsOf } from './guard.ts'
 import { brokenOf } from './console/health.ts'
 import { DRAIN_MARGIN_MS } from './limits.ts'
-import { type BrokenFunction, loadAll, type LoadedFunction } from './loader.ts'
+import type { BrokenFunction, LoadedFunction } from './loader.ts'
 import { createLogger, type RootLogger } from './logger.ts'
 import { createMetrics } from './console/metrics.ts'
 import { drain } from './shutdown.ts'
 import { createHosts } from './targets/node/hosts.ts'
 import { listenAll } from './targets/node/listen.ts'
+import { loadLater } from './targets/node/load-later.ts'
 import { consumeQueues } from './triggers/queue.ts'
 import { startTimers } from './triggers/timer.ts'
 
@@ -63,10 +64,7 @@ export async function startRuntime(config: Config, options: StartOptions = {}): 
     port: api.port,
     functions,
     broken: () => brokenOf(functions, broken),
-    loaded: loadAll(functions, ({ name, error }) => {
-      // A container that the drain ended while it was starting is no fault of its function.
-      if (!core.draining) logger.error({ function: name, reason: error }, 'function is broken')
-    }),
+    loaded: loadLater(core),
     close() {
       core.draining = true
       stopWatching?.()

@@ -1,6 +1,5 @@
 // The entry of every command. Plain JavaScript without imports of ours: it must run, and explain itself, on a Node that
 // cannot run the rest.
-import process from 'node:process'
 
 /** `>=22.22.3 <23 || >=24.15`, as in package.json: what strips types without a flag and has a safe node:sqlite. */
 function isSupported(version) {

@@ -48,10 +48,6 @@ function notAllowed(path: string, method: string, allowed: readonly string[]): P
   return new Problem('method-not-allowed', `${path} answers ${headers.Allow}; ${method} came.`, { headers })
 }
 
-function nothingAt(path: string): Problem {
-  return new Problem('not-found', `There is nothing at ${path}.`)
-}
-
 /** A GET's answer without its body, which is let go: its file would stay open. */
 async function headOf(response: Response): Promise<Response> {
   await response.body?.cancel()
@@ -82,7 +78,7 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
   }
   const answerOptions = (request: Request, path: string): Response => {
     const found = system.has(path) ? { allow: ['GET', 'HEAD', 'OPTIONS'] } : route('OPTIONS', path)
-    if (!found || !('allow' in found)) throw nothingAt(path)
+    if (!found || !('allow' in found)) throw new Problem('not-found', `There is nothing at ${path}.`)
     const origin = request.headers.get('origin')
     const headers = { Allow: found.allow.join(', '), ...(origin ? cors.headers(origin, found.allow) : {}) }
     return new Response(null, { status: 204, headers })
@@ -93,13 +89,13 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
     if (request.method === 'OPTIONS') return answerOptions(request, path)
     if (system.has(path)) return await answerSystem(request, path)
     const match = route(request.method, path)
-    if (!match) throw nothingAt(path)
+    if (!match) throw new Problem('not-found', `There is nothing at ${path}.`)
     if ('allow' in match) throw notAllowed(path, request.method, match.allow)
     if (rateLimit) setAll(context, await rateLimit(context.client))
     const { trigger } = match.fn.config
     const caller = access.callerOf(request, trigger.type === 'http' ? trigger.auth : 'key')
     const { bytesRead, bodyComplete } = context
-    const { taskId } = match.params
+    const { taskId } = match
     const response = await invoke(match.fn, request, { caller, traceparent, taskId, bytesRead, bodyComplete })
     // Only who asks for events is looked at: reading a header makes a Response build all of them.
     return request.headers.get('accept')?.includes('text/event-stream') ? streams.admit(response) : response

@@ -4,7 +4,10 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { CONTAINER_MEMORY_BYTES, RUNTIME_MEMORY_BYTES } from './limits.ts'
 
-const CHILD = fileURLToPath(new URL('container-child.ts', import.meta.url))
+/** Freed pixels go back to the system within a second: a third less memory at the peak of many pictures. */
+const MALLOC_CONF = 'narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0'
+
+const CHILD = fileURLToPath(new URL('container-entry.ts', import.meta.url))
 const JEMALLOC = [
   '/usr/lib/x86_64-linux-gnu/libjemalloc.so.2',
   '/usr/lib/aarch64-linux-gnu/libjemalloc.so.2',
@@ -29,7 +32,7 @@ function setpriv(): string | null {
 /** Of our environment a container gets nothing: no key, no address, no path. `wrapper` is setpriv, where there is one. */
 export function containerCommand(wrapper: string | null = setpriv()): Command {
   const jemalloc = process.platform === 'linux' ? JEMALLOC.find((path) => existsSync(path)) : undefined
-  const env: Record<string, string> = jemalloc ? { LD_PRELOAD: jemalloc } : { MALLOC_ARENA_MAX: '2' }
+  const env: Record<string, string> = jemalloc ? { LD_PRELOAD: jemalloc, MALLOC_CONF } : { MALLOC_ARENA_MAX: '2' }
   const node = [process.execPath, '--disable-warning=ExperimentalWarning', CHILD]
   const limits =
     wrapper && existsSync('/usr/bin/prlimit') ? ['/usr/bin/prlimit', '--core=0', '--nofile=1024', '--'] : []

@@ -1,8 +1,4 @@
 /** The inside of a container: loads one function, opens its blobs and fetch, and answers over the socket pair. */
-import module from 'node:module'
-
-module.enableCompileCache()
-
 import { createServer } from 'node:http2'
 import { Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'

@@ -23,9 +23,9 @@ describe("a container's process", () => {
     expect(text).not.toContain('hush-hush')
     const { env } = JSON.parse(text) as { env: Record<string, string> }
     const channel = new Set(['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE'])
-    expect(Object.keys(env).filter((name) => !channel.has(name))).toEqual([
-      env.LD_PRELOAD === undefined ? 'MALLOC_ARENA_MAX' : 'LD_PRELOAD',
-    ])
+    expect(Object.keys(env).filter((name) => !channel.has(name))).toEqual(
+      env.LD_PRELOAD === undefined ? ['MALLOC_ARENA_MAX'] : ['LD_PRELOAD', 'MALLOC_CONF'],
+    )
   })
 
   it.each(['setpriv', 'watchdog'])(
