@@ -69,7 +69,6 @@ export const TaskSchema = z
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
     callback: z
       .object({
-        url: z.string(),
         status: z.enum(['pending', 'delivered', 'failed']),
         attempts: z.int(),
         lastStatus: z.int().nullable(),
@@ -123,6 +122,7 @@ export async function represent(task: Task, links: Bindings['links']): Promise<T
   const hrefs = await links.of(task)
   const { key: _key, ...source } = task.source
   const { format } = task.options
+  const { callback } = task
   return {
     id: task.id,
     status: task.status,
@@ -148,7 +148,8 @@ export async function represent(task: Task, links: Bindings['links']): Promise<T
     }),
     warnings: task.warnings,
     error: task.error,
-    callback: task.callback,
+    // Without its URL, which may hold a secret of the receiver's: a public task is read by anyone.
+    callback: callback && { status: callback.status, attempts: callback.attempts, lastStatus: callback.lastStatus },
     retryOf: task.retryOf,
     links: hrefs,
   }

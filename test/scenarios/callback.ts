@@ -58,7 +58,6 @@ export function callbacks(target: Target): void {
     it('gets the finished task, signed, with absolute links', async ({ expect }) => {
       const { url, all } = receiver('/done', [200])
       const task = await place.api.completed(cat, { callbackUrl: url, variants: '9x', metadata: '{"order":"7"}' })
-      expect(task.callback).toMatchObject({ url })
       const [received] = await all
       expect(received!.headers['content-type']).toMatch(/^application\/cloudevents\+json/)
       for (const secret of SECRETS) {
@@ -74,7 +73,7 @@ export function callbacks(target: Target): void {
       expect(() => eventOf({ ...received!, body: `${received!.body} ` }, SECRETS[0]!)).toThrow('signature')
       await expect
         .poll(async () => await callbackOf(task.id))
-        .toEqual({ url, status: 'delivered', attempts: 1, lastStatus: 200 })
+        .toEqual({ status: 'delivered', attempts: 1, lastStatus: 200 })
     })
 
     it('gets the end of a task that failed', async ({ expect }) => {
@@ -105,9 +104,7 @@ export function callbacks(target: Target): void {
       const { url, all } = receiver('/gone', [410])
       const { id } = await place.api.completed(cat, { callbackUrl: url, variants: '9x' })
       await all
-      await expect
-        .poll(async () => await callbackOf(id))
-        .toEqual({ url, status: 'failed', attempts: 1, lastStatus: 410 })
+      await expect.poll(async () => await callbackOf(id)).toEqual({ status: 'failed', attempts: 1, lastStatus: 410 })
     })
 
     it('that redirects is not followed to where it leads', async ({ expect }) => {
