@@ -44,3 +44,17 @@ describe('a client that is slow with its headers', () => {
     expect(await (await fetch(listening.url)).text()).toBe('ok')
   })
 })
+
+it('a connection that is kept alive ends when no other request comes', { timeout: 20_000 }, async () => {
+  const listening = await listen(
+    nodeServer(async () => new Response('ok')),
+    0,
+    '127.0.0.1',
+  )
+  const socket = connect(listening.port, '127.0.0.1').resume()
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  // `close` says whether there was an error.
+  expect(await closed).toBe(false)
+  await listening.close()
+})

@@ -35,9 +35,9 @@ function boundIdleBodies(server: Server, idleMs: number): void {
   const answers = new WeakMap<Socket, ServerResponse>()
   server.prependListener('request', (incoming, outgoing) => answers.set(incoming.socket, outgoing))
   server.setTimeout(idleMs, (socket) => {
-    const outgoing = answers.get(socket)
-    const isReading = socket.writableLength === 0 && !(outgoing?.headersSent && !outgoing.writableFinished)
-    if (!isReading) socket.destroy()
+    // Also when the answer is out and KEEP_ALIVE_MS brought no other request: whoever listens here ends that, not Node.
+    const isWaiting = socket.writableLength === 0 && !answers.get(socket)?.headersSent
+    if (!isWaiting) socket.destroy()
   })
 }
 
