@@ -40,6 +40,18 @@ describe.each(STACKS)('I1 over $name: what was accepted becomes terminal', IN_PA
     }
   })
 
+  it('from the moment that it is written, be the server killed before it can answer', async () => {
+    await using scene = await openScene(stack)
+    const api = await scene.start({ env: API, crash: { at: 'tasks.create', when: 'after', nth: 1 } })
+    await expect(scene.upload(api, { bytes })).rejects.toThrow('fetch failed')
+    await api.exited
+    const [task] = await scene.stores.tasks.list({ limit: 1 })
+    expect(task).toMatchObject({ status: 'pending' })
+    expect(await stack.forgotten(scene.folder)).toEqual([])
+    await scene.start({ env: WORKER })
+    expect(await scene.terminal(task!.id)).toMatchObject({ status: 'completed' })
+  })
+
   it('although its message is lost before anyone took it', async () => {
     await using scene = await openScene(stack)
     const api = await scene.start({ env: API })

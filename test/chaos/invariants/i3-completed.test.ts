@@ -115,6 +115,7 @@ describe.each(STACKS)('I3 over $name: completed means that all is there', IN_PAR
     const response = await until(
       'the WebP is there',
       async () => {
+        watch.check()
         const answer = await scene.request(`${victim.url}/tasks/${id}/variants/160x160?format=webp`)
         if (answer.ok) return answer
         await answer.body?.cancel()

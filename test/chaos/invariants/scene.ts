@@ -20,7 +20,7 @@ import { STACKS, type Stack } from './stacks.ts'
 /** Far more than a healthy machine needs, for one that also runs everything else. */
 export const BOUND_MS = 60_000
 /** An observer leaves the machine to those that it observes. */
-const LOOK_STEP_MS = 2
+const LOOK_STEP_MS = 5
 /** Options of a suite: each of its tests has a scene of its own, and waits more than it works. */
 export const IN_PARALLEL = { timeout: 180_000, concurrent: true }
 
@@ -166,13 +166,15 @@ export async function torn({ blobs }: RuntimeBindings, task: Task): Promise<stri
 
 export interface Observer {
   looks: () => number
+  /** Throws what was wrong so far. */
+  check: () => void
   /** Rejects with what was wrong. */
   stop(): Promise<void>
 }
 
 /** Looks again and again until it is stopped, or what it returns, a list of faults, is not empty. */
 export function observe(look: () => Promise<readonly string[]>): Observer {
-  const state = { stopped: false, looks: 0 }
+  const state: { stopped: boolean; looks: number; error: unknown } = { stopped: false, looks: 0, error: null }
   const watching = (async () => {
     while (!state.stopped) {
       const [fault] = await look()
@@ -181,9 +183,14 @@ export function observe(look: () => Promise<readonly string[]>): Observer {
       await delay(LOOK_STEP_MS)
     }
   })()
-  watching.catch(() => undefined)
+  watching.catch((error: unknown) => {
+    state.error = error
+  })
   return {
     looks: () => state.looks,
+    check: () => {
+      if (state.error !== null) throw state.error
+    },
     stop: async () => {
       state.stopped = true
       await watching
