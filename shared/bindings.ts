@@ -194,8 +194,11 @@ export interface TaskLinks {
 }
 
 export interface Links {
-  /** Absolute where PUBLIC_URL is set; signed where keys are set and the task's access is not public. */
-  of(task: Pick<Task, 'id' | 'options' | 'source'>): Promise<TaskLinks>
+  /**
+   * Absolute where PUBLIC_URL is set; signed where keys are set and the task's access is not public. None lasts beyond
+   * `until` (Unix ms).
+   */
+  of(task: Pick<Task, 'id' | 'options' | 'source'>, until?: number): Promise<TaskLinks>
 }
 
 /** What the environment decides and functions need, read-only. */

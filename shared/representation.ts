@@ -1,6 +1,6 @@
 /** The Task as clients see it: its schema for the OpenAPI document, and how a document becomes one. */
 import { z } from '@hono/zod-openapi'
-import type { Bindings } from './bindings.ts'
+import type { Bindings, Caller } from './bindings.ts'
 import { type ProblemCode, PROBLEMS } from './errors.ts'
 import { STATUSES, type Task } from './task.ts'
 import type { VariantSpec } from './variant.ts'
@@ -46,7 +46,7 @@ export const TaskSchema = z
     source: z.object({
       kind: z.enum(['upload', 'url', 'task']),
       filename: z.string().nullable(),
-      url: z.string().nullable(),
+      url: z.string().nullable().openapi({ description: 'Without its query.' }),
       mediaType: z.string().nullable(),
       bytes: z.int().nullable(),
       width: z.int().nullable().openapi({ description: 'Seen upright, in pixels.' }),
@@ -118,9 +118,12 @@ function requested(spec: VariantSpec, format: string): string | VariantSpec {
 }
 
 /** Writes a task out for a client; the only place where links are signed, so no cache ever holds a signature. */
-export async function represent(task: Task, links: Bindings['links']): Promise<TaskRepresentation> {
-  const hrefs = await links.of(task)
+export async function represent(task: Task, links: Bindings['links'], caller?: Caller): Promise<TaskRepresentation> {
+  // Whoever came by a signed link gets none that outlives it: a link must not renew itself.
+  const hrefs = await links.of(task, caller?.kind === 'link' ? caller.expiresAt : undefined)
   const { key: _key, ...source } = task.source
+  // Whoever may see the task need not be who may fetch its source: a signature or a token stands in the query.
+  const url = source.url === null ? null : source.url.replace(/[?#].*$/s, '')
   const { format } = task.options
   const { callback } = task
   return {
@@ -132,7 +135,7 @@ export async function represent(task: Task, links: Bindings['links']): Promise<T
     expiresAt: task.expiresAt,
     attempts: task.attempts,
     progress: task.progress,
-    source,
+    source: { ...source, url },
     options: {
       variants: task.options.variants.map((spec) => requested(spec, format)),
       format,

@@ -1,5 +1,5 @@
 /** A task's changes as server-sent events (WHATWG HTML §9.2), until it has ended. */
-import type { Bindings } from '#shared/bindings.ts'
+import type { Bindings, Caller } from '#shared/bindings.ts'
 import { SECOND_MS } from '#shared/limits.ts'
 import { represent } from '#shared/representation.ts'
 import { isTerminal, type Task } from '#shared/task.ts'
@@ -16,6 +16,7 @@ export function eventId(task: Task): string {
 export interface EventStreamOptions {
   tasks: Pick<Bindings['tasks'], 'changes'>
   links: Bindings['links']
+  caller?: Caller | undefined
   /** The state at which the stream begins. */
   task: Task
   /** The id of the state that the client has. */
@@ -28,7 +29,8 @@ export interface EventStreamOptions {
  * Starts to listen when it is first read, and stops at once when it is cancelled or the signal aborts. A body that is
  * dropped unread therefore holds nothing; a reader that stops reading holds one state.
  */
-export function taskEvents({ tasks, links, task: first, lastEventId, signal, heartbeatMs }: EventStreamOptions) {
+export function taskEvents(options: EventStreamOptions) {
+  const { tasks, links, caller, task: first, lastEventId, signal, heartbeatMs } = options
   const encoder = new TextEncoder()
   const stop = new AbortController()
   const end = (): void => stop.abort()
@@ -63,7 +65,7 @@ export function taskEvents({ tasks, links, task: first, lastEventId, signal, hea
     const id = eventId(task)
     if (id === sent) return ''
     sent = id
-    return `event: task\nid: ${id}\ndata: ${JSON.stringify(await represent(task, links))}\n\n`
+    return `event: task\nid: ${id}\ndata: ${JSON.stringify(await represent(task, links, caller))}\n\n`
   }
   const next = async (): Promise<string | null> => {
     if (!listening) return start()

@@ -20,7 +20,8 @@ function answerEvents(c: AppContext, task: Task): Response {
   const lastEventId = c.req.header('last-event-id')
   // EventSource reconnects whenever a stream ends; 204 is what stops it.
   if (isTerminal(task) && lastEventId === eventId(task)) return new Response(null, { status: 204, headers })
-  const options = { tasks, links, task, lastEventId, signal: invocation.signal, heartbeatMs: HEARTBEAT_MS }
+  const { caller, signal } = invocation
+  const options = { tasks, links, caller, task, lastEventId, signal, heartbeatMs: HEARTBEAT_MS }
   const body = c.req.method === 'HEAD' ? null : taskEvents(options)
   return new Response(body, { headers: { ...headers, 'Content-Type': 'text/event-stream' } })
 }

@@ -21,7 +21,7 @@ export async function answerTask(c: AppContext, found: Task): Promise<Response> 
     task = await waitFor(tasks, task.id, invocation.signal, wait * SECOND_MS, isTerminal)
     if (!task) throw taskNotFound(found.id)
   }
-  const body = JSON.stringify(await represent(task, links))
+  const body = JSON.stringify(await represent(task, links, invocation.caller))
   const headers: Record<string, string> = { ETag: etagOf(body), 'Cache-Control': 'no-cache', Vary: 'Accept' }
   if (wait !== null) headers['Preference-Applied'] = `wait=${wait}`
   if (namesEtag(c.req.header('if-none-match'), headers.ETag!)) return new Response(null, { status: 304, headers })

@@ -95,6 +95,19 @@ export function keys(target: Target): void {
     })
 
     describe('signed links', () => {
+      it('give no link that outlives the one that opened the task', async () => {
+        const exp = nowSeconds() + 600
+        const path = `/tasks/${task.id}`
+        const read = await stranger.fetch(signed(path, SIGNING_KEYS[0], exp))
+        const events = await stranger.fetch(signed(path, SIGNING_KEYS[0], exp), {
+          headers: { accept: 'text/event-stream' },
+        })
+        for (const text of [await read.text(), await events.text()]) {
+          const ends = [...text.matchAll(/exp=(\d+)/g)].map(([, end]) => Number(end))
+          expect(new Set(ends)).toEqual(new Set([exp]))
+        }
+      })
+
       it('opens a variant that is not made yet, from the first answer on', async () => {
         const created = await taskOf(
           await place.api.upload(await picture({ width: 3000, height: 2000 }), { variants: '900x' }),

@@ -23,21 +23,22 @@ export interface HmacLinksOptions {
 }
 
 export function hmacLinks({ keys, ttlMs, publicUrl = '' }: HmacLinksOptions): LinkSigner {
-  const signed = (path: string, isPublic: boolean): string => {
+  const signed = (path: string, isPublic: boolean, until: number): string => {
     const key = keys[0]
     if (key === undefined || isPublic) return publicUrl + path
-    const expires = (Math.ceil(Date.now() / WINDOW_MS) * WINDOW_MS + ttlMs) / 1_000
+    const windowEnd = Math.ceil(Date.now() / WINDOW_MS) * WINDOW_MS
+    const expires = Math.floor(Math.min(windowEnd + ttlMs, until) / 1_000)
     return `${publicUrl}${path}?exp=${expires}&sig=${signature(key, path, expires).toString('base64url')}`
   }
   return {
-    of: async ({ id, options, source }) => {
-      const isPublic = options.access === 'public'
+    of: async ({ id, options, source }, until = Infinity) => {
+      const sign = (path: string): string => signed(path, options.access === 'public', until)
       const self = `/tasks/${id}`
-      const hrefs = options.variants.map(({ name }) => [name, signed(`${self}/variants/${name}`, isPublic)] as const)
+      const hrefs = options.variants.map(({ name }) => [name, sign(`${self}/variants/${name}`)] as const)
       return {
         self: publicUrl + self,
-        events: signed(self, isPublic),
-        original: source.key === null ? null : signed(`${self}/original`, isPublic),
+        events: sign(self),
+        original: source.key === null ? null : sign(`${self}/original`),
         variants: Object.fromEntries(hrefs),
       }
     },

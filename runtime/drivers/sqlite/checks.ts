@@ -40,6 +40,6 @@ export function fileSystemRefusal(type: number, folder: string, platform: NodeJS
   if (name === undefined) return null
   return (
     `${folder} is on a ${name} file system, where SQLite's WAL can corrupt the file. ` +
-    'Set SQLITE_FILE to a path on a local disk (in a container: a volume, not a bind mount), or set MONGODB_URI.'
+    'Set SQLITE_FILE to a path on a local disk (in a container: a volume, not a bind mount).'
   )
 }
