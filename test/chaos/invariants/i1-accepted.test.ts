@@ -1,5 +1,18 @@
 /**
  * I1: every task that was answered 202 becomes terminal once the faults end, within lease + 2 sweeps.
+ *
+ * Broken on purpose, in a copy, and what failed then:
+ *
+ * | broken | failed |
+ * |---|---|
+ * | sweep-tasks sends nothing again | every test that loses a message; by the timer |
+ * | create-task sets no `nextCheckAt` | lost before anyone took it; the sweeper is killed; by the timer |
+ * | claim sets no `nextCheckAt` | worker and message lost, both stages |
+ * | a swept task is put off by hours, not by a minute | the sweeper is killed before it sends again |
+ * | the timers are not started | by the timer |
+ * | a message under a lease that is over is not taken again | wherever its worker is killed |
+ * | tasks.create resolves before the commit | from the moment that it is written |
+ * | tasks.create writes no message | from the moment that it is written |
  */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { INTERRUPTIONS_MAX } from '#shared/limits.ts'

@@ -1,5 +1,16 @@
 /**
  * I10: every callback of a terminal task is delivered, or shown as given up.
+ *
+ * Broken on purpose, in a copy, and what failed then:
+ *
+ * | broken | failed |
+ * |---|---|
+ * | settle hands over no message | all |
+ * | settle sets no `nextCheckAt` for the callback | both that lose the queue; the time is over |
+ * | recorded as delivered before it is sent | all |
+ * | a failed try is acked | no try got through |
+ * | the number of tries is not bounded | no try got through |
+ * | the time is not bounded | the time is over |
  */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { CALLBACK_GIVE_UP_MS, CALLBACK_TRY_MS, CHECK_MARGIN_MS } from '#shared/limits.ts'

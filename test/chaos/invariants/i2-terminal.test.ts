@@ -1,5 +1,14 @@
 /**
  * I2: a terminal status never changes, whoever comes late.
+ *
+ * Broken on purpose, in a copy, and what failed then:
+ *
+ * | broken | failed |
+ * |---|---|
+ * | settle looks at the fence alone | whatever another process writes, both |
+ * | settle looks at the status alone | the older of two |
+ * | settle looks at neither | all |
+ * | claim opens a terminal task again | whatever another process writes, both |
  */
 import { isDeepStrictEqual } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'

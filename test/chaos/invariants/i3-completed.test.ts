@@ -1,5 +1,14 @@
 /**
  * I3: `completed` implies that every variant exists and that its hash is the recorded one; so it is for derived files.
+ *
+ * Broken on purpose, in a copy, and what failed then:
+ *
+ * | broken | failed |
+ * |---|---|
+ * | settled while a put is still under way | wherever its containers die; an earlier try left other bytes |
+ * | put vouches for its own bytes where others were first | an earlier try left other bytes |
+ * | a derived file is recorded before its put | what is derived |
+ * | tasks.settle resolves before the commit | whether the runtime is killed before or after |
  */
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Task } from '#shared/task.ts'

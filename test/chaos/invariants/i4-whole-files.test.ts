@@ -1,5 +1,12 @@
 /**
  * I4: no reader ever sees part of a variant, by its path or over HTTP.
+ *
+ * Broken on purpose, in a copy, and what failed then:
+ *
+ * | broken | failed |
+ * |---|---|
+ * | put writes under the final name | both |
+ * | put gives the final name before the bytes are written | both |
  */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,5 +1,15 @@
 /**
  * I5: the delivery after the last allowed one makes the task `failed`, however the container or the runtime died.
+ *
+ * Broken on purpose, in a copy, and what failed then:
+ *
+ * | broken | failed |
+ * |---|---|
+ * | claim does not count deliveries | all |
+ * | no bound on interruptions | each delivery takes the whole runtime along |
+ * | no delivery after the last allowed one | all but the whole runtime |
+ * | the death of a container is no attempt (502 not counted) | all but the whole runtime |
+ * | the delivery after the last one tries again | all but the whole runtime |
  */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { INTERRUPTIONS_MAX } from '#shared/limits.ts'

@@ -1,5 +1,15 @@
 /**
  * I6: a duplicate delivery of a terminal task is a 2xx and does nothing.
+ *
+ * Broken on purpose, in a copy, and what failed then:
+ *
+ * | broken | failed |
+ * |---|---|
+ * | process-image works on a terminal task again | with a derived file; told to its client |
+ * | claim opens a terminal task again | all |
+ * | process-image answers a duplicate with 404 | all |
+ * | an encoding that is there is derived again | with a derived file |
+ * | notify sends what was delivered again | told to its client |
  */
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'

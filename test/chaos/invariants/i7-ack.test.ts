@@ -1,5 +1,12 @@
 /**
  * I7: a message is acked only after the terminal write is durable: at any instant a task is terminal or in the queue.
+ *
+ * Broken on purpose, in a copy, and what failed then:
+ *
+ * | broken | failed |
+ * |---|---|
+ * | the message is acked when it is taken | all |
+ * | process-image answers without waiting for settle | all |
  */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { picture } from '../../pictures.ts'

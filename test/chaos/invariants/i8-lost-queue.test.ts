@@ -1,5 +1,14 @@
 /**
  * I8: losing the whole queue loses no task, whatever state it is in, and no callback.
+ *
+ * Broken on purpose, in a copy, and what failed then:
+ *
+ * | broken | failed |
+ * |---|---|
+ * | sweep-tasks sends nothing again | in any state |
+ * | claim sets no `nextCheckAt` | in any state |
+ * | settle sets no `nextCheckAt` for the callback | in any state |
+ * | settle asks for the message of the task | under the hands of a worker |
  */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { picture } from '../../pictures.ts'

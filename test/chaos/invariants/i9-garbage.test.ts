@@ -1,5 +1,17 @@
 /**
  * I9: garbage collection removes orphans, and never a referenced blob.
+ *
+ * Broken on purpose, in a copy, and what failed then:
+ *
+ * | broken | failed |
+ * |---|---|
+ * | no grace | whoever died; an upload that is under way |
+ * | the documents are not asked | whoever died |
+ * | nothing is collected | whoever died; bytes were collected meanwhile |
+ * | the walk does not begin again | whoever died |
+ * | a living task's folder is not tidied | whoever died |
+ * | create-task accepts what is older than half the grace | bytes were collected meanwhile |
+ * | process-image leaves the output of a deleted task | a worker clears up |
  */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
