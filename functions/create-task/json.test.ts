@@ -62,7 +62,6 @@ describe('JSON', () => {
       settings: testSettings({ callbacks: true, publicUrl: 'https://pics.example.com' }),
     })
     expect((await taskOf(await postJson(env, { url, callbackUrl }))).callback).toEqual({
-      url: callbackUrl,
       status: 'pending',
       attempts: 0,
       lastStatus: null,

@@ -215,6 +215,8 @@ export async function runChaos({ kills, seed, clients: clientCount = 3, onKill }
         else done.crashPoint++
         victim.kill()
         await victim.exited
+        // Its port may be another process's from now on.
+        clients.url = ''
       } else done.crashPoint++
       onKill?.(total())
     }
