@@ -45,6 +45,10 @@ const publicUrl = expected('an http or https URL without query or fragment', (te
   return plain ? url.href.replace(/\/$/, '') : undefined
 })
 
+// Not parsed further: a list of MongoDB hosts is no URL, and each driver says what it cannot read.
+const serverUrl = (...schemes: string[]) =>
+  z.string().refine((text) => schemes.includes(text.split('://')[0]!), `expected ${schemes.join(':// or ')}://…`)
+
 const presets = expected('names and boxes such as thumb=200x200:cover,wide=1600x', (text) => {
   const pairs = text.split(',').map((pair) => pair.trim().split('='))
   const good = pairs.every(([name, box, more]) => VARIANT_NAME.test(name ?? '') && name !== 'original' && box && !more)
@@ -87,6 +91,17 @@ const Environment = z.object({
   STORAGE_INPUT_PATH: z.string().default('storage/images/input'),
   STORAGE_OUTPUT_PATH: z.string().default('storage/images/output'),
   SQLITE_FILE: z.string().default('storage/tasks.sqlite'),
+  MONGODB_URI: serverUrl('mongodb', 'mongodb+srv').optional(),
+  REDIS_URL: serverUrl('redis', 'rediss').optional(),
+  REDIS_HOST: z.string().optional(),
+  REDIS_PORT: integer(1, 65_535).default(6379),
+  REDIS_PASSWORD: z.string().optional(),
+  S3_BUCKET: z.string().optional(),
+  S3_REGION: z.string().default('us-east-1'),
+  S3_ENDPOINT: serverUrl('http', 'https').optional(),
+  S3_ACCESS_KEY_ID: z.string().optional(),
+  S3_SECRET_ACCESS_KEY: z.string().optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: serverUrl('http', 'https').optional(),
   CONCURRENCY: integer(1, 64).optional(),
   MAX_RETRIES: integer(0, 100).optional(),
   API_KEY: secrets('keys', 8).optional(),
@@ -119,7 +134,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
   const given = Object.fromEntries(known.map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]]))
   const result = Environment.safeParse(given)
   if (result.success) return result.data
-  const secret = (name: string): boolean => /KEY|SECRET/.test(name)
+  const secret = (name: string): boolean => /KEY|SECRET|PASSWORD|MONGODB_URI|REDIS_URL/.test(name)
   const lines = result.error.issues.map(({ path, message }) => {
     const name = String(path[0])
     return `${name}: ${message}${secret(name) ? '' : `, got ${JSON.stringify(given[name])}`}`

@@ -1,132 +1,10 @@
-/** ARCHITECTURE.md's import table as an allow-list: what no row names is not imported. */
+/** The import table is kept by every file, and bites. */
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type Import, importsOf } from './imports.ts'
+import { importsOf } from './imports.ts'
+import { OF_DRIVER, OF_FUNCTION, ROWS, violations } from './imports-table.ts'
 import { PROJECT } from './project/command.ts'
-
-/** Packages of single functions, each with its reason. */
-const OF_FUNCTION: Record<string, Record<string, string>> = {
-  'create-task': {
-    '@fastify/busboy': 'a form is taken apart while it arrives',
-    'file-type': 'a refusal names what was sent instead of a picture',
-  },
-  'process-image': { sharp: 'decodes and encodes; render.ts alone', thumbhash: 'the placeholder' },
-  notify: { standardwebhooks: "signs as the receivers' libraries verify" },
-}
-
-/** What stands between a driver and its server or data structure. */
-const OF_DRIVER: Record<string, string[]> = {
-  cache: ['lru-cache'],
-  fetch: ['undici', 'ipaddr.js'],
-  'rate-limit': ['rate-limiter-flexible'],
-}
-
-const SHARED = /^shared\//
-const NODE = /^node:/
-/** The files right in runtime/ but the entry; bindings.ts has more rights, and is imported as any of them. */
-const CORE = /^runtime\/(?!main\.ts)[a-z-]+\.ts$/
-const TRIGGERS = /^runtime\/triggers\//
-const CONSOLE = /^runtime\/console\//
-/** Where the name of what is imported is found at run time: functions, containers' functions, commands. */
-const COMPUTED = new Set([
-  'runtime/loader.ts',
-  'runtime/host.ts',
-  'runtime/targets/node/container-child.ts',
-  'runtime/cli/start.mjs',
-])
-
-const only = (...names: string[]): RegExp => new RegExp(`^(${names.join('|').replaceAll('.', '\\.')})(/|$)`)
-const none = /(?!)/
-
-interface Row {
-  /** As in the table. */
-  from: string
-  files: RegExp
-  /** What a file may import; `own` is the folder below functions/, drivers/ or the like that it lies in. */
-  may: (own: string) => RegExp[]
-  typesOnly?: boolean
-  /** What it may import when it is wanted, and not before. */
-  late?: RegExp
-}
-
-/** The first row that knows a file is the file's. */
-const ROWS: Row[] = [
-  { from: 'X/config.ts', files: /^functions\/([^/]+)\/config\.ts$/, may: () => [SHARED], typesOnly: true },
-  {
-    from: 'functions/X',
-    files: /^functions\/([^/]+)\//,
-    may: (own) => [
-      only(`functions/${own}`, 'hono', 'zod', '@hono/zod-openapi', ...Object.keys(OF_FUNCTION[own] ?? {})),
-      /^node:(crypto|stream|buffer)$/,
-      SHARED,
-    ],
-  },
-  { from: 'shared', files: /^shared\/()/, may: () => [SHARED, only('hono', '@hono/zod-openapi', 'node:crypto')] },
-  {
-    from: 'runtime/bindings.ts',
-    files: /^runtime\/bindings\.ts()$/,
-    may: () => [SHARED, CORE],
-    late: /^runtime\/drivers\//,
-  },
-  {
-    from: 'runtime/main.ts',
-    files: /^runtime\/main\.ts()$/,
-    may: () => [SHARED, CORE, TRIGGERS, CONSOLE, NODE, /^runtime\/targets\/node\//],
-  },
-  {
-    from: 'runtime core and triggers',
-    files: /^runtime\/(?:triggers\/)?[^/]+\.ts()$/,
-    may: () => [SHARED, CORE, TRIGGERS, CONSOLE, NODE, only('hono/router', 'zod', 'pino', 'croner')],
-  },
-  { from: 'console', files: /^runtime\/console\/()/, may: () => [SHARED, CORE, CONSOLE, NODE, only('prom-client')] },
-  {
-    from: 'drivers/*',
-    files: /^runtime\/drivers\/([^/]+)\//,
-    may: (own) => [
-      SHARED,
-      NODE,
-      only(`runtime/drivers/${own}`, 'runtime/drivers/sqlite'),
-      OF_DRIVER[own] ? only(...OF_DRIVER[own]) : none,
-    ],
-  },
-  {
-    from: 'targets/*',
-    files: /^runtime\/targets\/([^/]+)\//,
-    may: (own) => [
-      SHARED,
-      CORE,
-      TRIGGERS,
-      CONSOLE,
-      NODE,
-      only(`runtime/targets/${own}`, 'prom-client'),
-      own === 'node' ? only('@hono/node-server') : none,
-    ],
-  },
-  {
-    from: 'cli/*',
-    files: /^runtime\/cli\/()/,
-    may: () => [SHARED, CORE, NODE, /^runtime\/(cli\/|main\.ts$)/, only('sharp')],
-  },
-]
-
-function isAllowed(row: Row, own: string, file: string, { target, isType, isDynamic }: Import): boolean {
-  if (row.typesOnly && !isType) return false
-  if (target === null) return isDynamic && COMPUTED.has(file)
-  if (row.late?.test(target)) return isType || isDynamic
-  return row.may(own).some((pattern) => pattern.test(target))
-}
-
-/** What the text imports against its row; a file that no row knows is a violation itself. */
-function violations(file: string, text: string): string[] {
-  for (const row of ROWS) {
-    const [, own] = row.files.exec(file) ?? []
-    if (own === undefined) continue
-    const refused = importsOf(file, text).filter((each) => !isAllowed(row, own, file, each))
-    return refused.map(({ target }) => `${file} (${row.from}): ${target ?? 'a computed import'}`)
-  }
-  return [`${file}: no row of the table is about it`]
-}
 
 const TESTS = /\.(test|fixture)\.ts$/
 const files = globSync('{functions,shared,runtime}/**/*.{ts,mjs}', { cwd: PROJECT }).sort()
@@ -191,8 +69,10 @@ const PLANTED: [file: string, text: string][] = [
   ['shared/task.ts', "import { readFile } from 'node:fs/promises'"],
   ['shared/task.ts', "import type { Config } from '../runtime/config.ts'"],
   ['shared/task.ts', "import undici = require('undici')"],
-  ['runtime/bindings.ts', "import { undiciFetch } from './drivers/fetch/undici.ts'"],
-  ['runtime/bindings.ts', "export { undiciFetch } from './drivers/fetch/undici.ts'"],
+  ['runtime/bindings.ts', "import { openEmbedded } from './stacks/embedded.ts'"],
+  ['runtime/bindings.ts', "export { openEmbedded } from './stacks/embedded.ts'"],
+  ['runtime/bindings.ts', "await import('./drivers/fetch/undici.ts')"],
+  ['runtime/stacks/servers.ts', "import { MongoClient } from 'mongodb'"],
   ['runtime/bindings.ts', "import { nodeServer } from './targets/node/server.ts'"],
   ['runtime/main.ts', "import { undiciFetch } from './drivers/fetch/undici.ts'"],
   ['runtime/main.ts', "await import('./cli/serve.ts')"],
@@ -225,8 +105,8 @@ const PLANTED: [file: string, text: string][] = [
 const FREE: [file: string, text: string][] = [
   ['functions/get-task/config.ts', "import type { Config } from '#shared/function.ts'"],
   ['functions/get-task/index.ts', "import { HTTPException } from 'hono/http-exception'"],
-  ['runtime/bindings.ts', "await import('./drivers/fetch/undici.ts')"],
-  ['runtime/bindings.ts', "import type { Links } from './drivers/links/hmac.ts'"],
+  ['runtime/bindings.ts', "await import('./stacks/embedded.ts')"],
+  ['runtime/bindings.ts', "import type { Stack } from './stacks/embedded.ts'"],
   ['runtime/loader.ts', 'await import(url.href)'],
   ['runtime/drivers/tasks/sqlite.ts', "import { openSqlite } from '../sqlite/file.ts'"],
 ]

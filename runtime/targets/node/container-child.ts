@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import type { Bindings, Invocation, Logger } from '#shared/bindings.ts'
 import type { App } from '#shared/http.ts'
-import { openContainerBindings } from '../../bindings.ts'
+import { openStorage } from '../../stacks/storage.ts'
 import { describeApp } from '../../console/describe.ts'
 import { checkApp, messageOf } from '../../host.ts'
 import {
@@ -59,7 +59,7 @@ function remoteInvocation(header: InvocationHeader, signal: AbortSignal) {
 async function start(init: ContainerInit): Promise<void> {
   const imported = (await import(init.index)) as { default?: App }
   const app = checkApp(imported.default, init.trigger)
-  const { blobs, fetch } = await openContainerBindings(init.storage)
+  const { blobs, fetch } = await openStorage(init.storage)
   const remote = remoteBindings(send)
   process.on('message', (message: ParentMessage) => {
     if (message.type === 'result') remote.result(message)

@@ -1,11 +1,11 @@
 /** Chooses where each function runs, and what the environment changes in its config. */
-import { storageOf } from '../../bindings.ts'
 import type { Config } from '../../config.ts'
 import { checkApp, type FunctionHost, inlineHost } from '../../host.ts'
 import { type FoundFunction, indexOf, type LoadedFunction, messageOf, type ResolvedConfig } from '../../loader.ts'
 import type { RootLogger } from '../../logger.ts'
 import type { Metrics } from '../../console/metrics.ts'
 import { settingsOf } from '../../settings.ts'
+import { storageOf } from '../../stacks/storage.ts'
 import { effectiveConcurrency } from './command.ts'
 import { DEV_CONTAINER_INVOCATIONS } from './limits.ts'
 import { containerPool } from './pool.ts'
