@@ -6,8 +6,8 @@ import { describeApp, type Description } from './console/describe.ts'
 export interface FunctionHost {
   /** Imports the app and checks it; rejects with the reason why it cannot be served. */
   load(): Promise<void>
-  /** Rejects with FunctionDied when the function's process ends first. */
-  fetch(request: Request, env: Bindings): Promise<Response>
+  /** Rejects with FunctionDied when the function's process ends first. `task`: what the trigger says it is about. */
+  fetch(request: Request, env: Bindings, task?: string): Promise<Response>
   /** The app's part of the OpenAPI document. */
   describe(): Promise<Description>
   /** Runs what comes next on the code as it is now. A host that cannot do that has no reload. */

@@ -94,6 +94,15 @@ export class RunningInvocation implements Invocation, Gate {
 
   get bodyComplete(): boolean {
     return this.#context.bodyComplete?.() ?? true
+  /** The task that its trigger names; what the function says of it goes no further than the log. */
+  get about(): string | undefined {
+    return this.#context.taskId
+  }
+
+  get maxMs(): number {
+    return this.#context.maxMs ?? Infinity
+  }
+
   }
 
   /**

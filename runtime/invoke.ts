@@ -65,7 +65,7 @@ function run(fn: LoadedFunction, request: Request, invocation: RunningInvocation
       discard(running)
       resolve(problem)
     })
-    const running = fn.host.fetch(request, env)
+    const running = fn.host.fetch(request, env, invocation.about)
     running.then(resolve, (error: unknown) => resolve(asProblem(error)))
   })
 }

@@ -90,6 +90,7 @@ describe('a config', () => {
       timeoutMs: 1,
       isolation: 'inline',
       secrets: [],
+      calls: [],
     })
     const queue = { type: 'queue', queue: 'q', concurrency: 1, maxAttempts: 1 }
     expect(checkConfig({ trigger: queue, timeoutMs: 1 }).trigger).toMatchObject({

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
+import { CALLS } from '#shared/calls.ts'
 import { BACKOFF_DEFAULT } from '#shared/consumer.ts'
 import type { FunctionConfig } from '#shared/function.ts'
 import { type FunctionHost, messageOf } from './host.ts'
@@ -39,6 +40,7 @@ const Schema = z.strictObject({
   timeoutMs: count.max(TIMEOUT_MAX_MS),
   isolation: z.enum(['inline', 'process']).default('inline'),
   secrets: z.array(z.enum(['webhook'])).default([]),
+  calls: z.array(z.enum(CALLS)).default([]),
 })
 
 /** A FunctionConfig with every default filled in and the environment's overrides applied. */

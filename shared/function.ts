@@ -1,4 +1,5 @@
 /** The convention: a function is a folder with config.ts (this, as its default export) and index.ts (a Hono app). */
+import type { Call } from './calls.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 /** A method and an RFC 6570 level 1 path: `GET /tasks/{taskId}`. HEAD comes with GET. */
@@ -48,4 +49,9 @@ export interface FunctionConfig {
   isolation?: Isolation
   /** Secrets that the function needs in `c.env.settings`; it is given no other. */
   secrets?: readonly 'webhook'[]
+  /**
+   * With `isolation: 'process'`, what its container may ask of the runtime: no other call is answered, and none about
+   * another task than the message, or the route's `{taskId}`, names. Default none. Inline functions have them all.
+   */
+  calls?: readonly Call[]
 }

@@ -4,4 +4,5 @@ export default {
   trigger: { type: 'queue', queue: 'image-processing', concurrency: 2, maxAttempts: 4 },
   timeoutMs: 60_000,
   isolation: 'process',
+  calls: ['tasks.get', 'tasks.claim', 'tasks.advance', 'tasks.settle', 'tasks.recordDerived', 'tasks.discardOriginal'],
 } satisfies FunctionConfig

@@ -84,7 +84,7 @@ export async function containedFunction(
     const folder = (env as TestBindings).folder
     const storage = { inputPath: `${folder}/input`, outputPath: `${folder}/output`, allowHosts: [] }
     const init = { index, trigger: options.trigger ?? 'http', storage, settings: testSettings() } as const
-    return containerPool({ init, max: 1, each: 1, ...pool })
+    return containerPool({ init, allowed: 'all', max: 1, each: 1, ...pool })
   }, options)
 }
 

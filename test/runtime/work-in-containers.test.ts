@@ -42,3 +42,15 @@ describe('a queue function in a container', () => {
     expect(await until('it is gone', () => !isAlive(pid))).toBe(true)
   })
 })
+
+describe('a function in a container', () => {
+  it.each([
+    ['asks for nothing that its config does not name', false, 'tasks.get is not among the calls that config.ts names'],
+    ['asks for all in development only where it runs inline otherwise', true, 'tasks.get is not among'],
+  ])('%s', async (_what, dev, refusal) => {
+    await using server = await startTestRuntime({ names: ['probe', 'inline'], dev })
+    expect(await (await server.fetch('/probe/error/x')).text()).toContain(refusal)
+    const sent = await server.fetch('/inline/send?queue=elsewhere', { method: 'POST', body: '{}' })
+    expect(sent.status).toBe(202)
+  })
+})

@@ -43,6 +43,19 @@ describe('a container, spoken to as Fetch', () => {
     expect([...response.headers.keys()].filter((name) => name.startsWith('x-revela'))).toEqual([])
   })
 
+  it('shows the function no credential of its caller', async () => {
+    const sent = {
+      authorization: 'Bearer s',
+      'x-api-key': 's',
+      cookie: 's=1',
+      'proxy-authorization': 's',
+      'x-mine': '1',
+    }
+    const received: unknown = await (await probe.call('/probe/headers', { headers: sent })).json()
+    expect(received).toMatchObject({ 'x-mine': '1' })
+    for (const name of Object.keys(sent).slice(0, -1)) expect(received).not.toHaveProperty(name)
+  })
+
   it('sends a long answer whole to a request whose body nobody reads', async () => {
     const cancelled = Promise.withResolvers<void>()
     const body = new ReadableStream<Uint8Array>({

@@ -120,3 +120,25 @@ describe('bindings in a container', () => {
     expect(await probe.metrics.registry.metrics()).toContain('derived_total{format="webp"} 2')
   })
 })
+
+describe('bindings in a container whose function names what it needs', () => {
+  it('answer for the task that the invocation is about, and for no other, whatever it says', async () => {
+    const allowed = ['tasks.get', 'tasks.writeCursor'] as const
+    await using probe = await containedFunction('probe', { timeoutMs: 20_000, pool: { allowed } })
+    const ask = async (path: string, taskId?: string): Promise<unknown> => {
+      const response = await probe.call(path, {}, { taskId })
+      return response.status === 200 ? await response.text() : response.status
+    }
+    const [mine, other] = [newTaskId(), newTaskId()]
+    const refused = '{"message":"tasks.get was about another task than the invocation"}'
+    expect(await ask(`/probe/error/${mine}`, mine)).toBe('no error')
+    expect(await ask(`/probe/error/${other}`, mine)).toBe(refused)
+    expect(await ask(`/probe/error/${mine}`, mine.replace('0', '%30'))).toBe('no error')
+    // A function may name a task for its log line; that widens nothing.
+    expect(await ask('/probe/notes', mine)).toBe('noted')
+    expect(await ask(`/probe/error/${TASK_OF_NOTES}`, mine)).toBe(refused)
+    expect(await ask(`/probe/error/${other}`)).toBe('no error')
+    expect(await ask('/probe/everything', mine)).toBe(500)
+    expect(probe.bindings.queue.sent).toEqual([])
+  })
+})

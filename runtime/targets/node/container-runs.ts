@@ -2,11 +2,11 @@
 import type { Bindings } from '#shared/bindings.ts'
 import type { ChildMessage, ParentMessage } from './container-protocol.ts'
 import { CONTAINER_DONE_MS } from './limits.ts'
-import { serveCalls } from './rpc.ts'
+import type { AllowedCalls } from './call-rules.ts'
+import { type Live, serveCalls } from './rpc.ts'
 
 /** One invocation. It is over when the child says so and nothing of its Response is left to read. */
-interface State {
-  env: Bindings
+interface State extends Live {
   notes: number
   onNote: () => void
   done: boolean
@@ -21,6 +21,7 @@ export interface Run {
 }
 
 export interface RunsOptions {
+  allowed: AllowedCalls
   send: (message: ParentMessage) => void
   /** Ends the container. */
   kill: () => void
@@ -30,13 +31,13 @@ export interface RunsOptions {
   onRest: () => void
 }
 
-export function containerRuns({ send, kill, stopMs, onRest }: RunsOptions) {
+export function containerRuns({ allowed, send, kill, stopMs, onRest }: RunsOptions) {
   const runs = new Map<string, State>()
-  const liveEnv = (id: string): Bindings | undefined => {
+  const liveOf = (id: string): Live | undefined => {
     const run = runs.get(id)
-    return run && !run.done ? run.env : undefined
+    return run && !run.done ? run : undefined
   }
-  const calls = serveCalls(liveEnv, send)
+  const calls = serveCalls({ allowed, liveOf, reply: send })
   const leave = (id: string, run: State): void => {
     if (run.done && run.closed && runs.delete(id)) onRest()
   }
@@ -65,9 +66,9 @@ export function containerRuns({ send, kill, stopMs, onRest }: RunsOptions) {
   }
   return {
     active: (): number => runs.size,
-    begin(env: Bindings): Run {
+    begin(env: Bindings, task: string | undefined): Run {
       const { id } = env.invocation
-      const run: State = { env, notes: 0, onNote: () => undefined, done: false, closed: false }
+      const run: State = { env, task, notes: 0, onNote: () => undefined, done: false, closed: false }
       runs.set(id, run)
       return {
         heard: (notes) =>

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { Bindings } from '#shared/bindings.ts'
 import type { Description } from '../../console/describe.ts'
 import { DeadlinePassed, FunctionDied } from '../../invocation.ts'
+import type { AllowedCalls } from './call-rules.ts'
 import { type Command, containerCommand } from './command.ts'
 import { type ChildMessage, type ContainerInit, HEADER_PAIRS_MAX, type ParentMessage } from './container-protocol.ts'
 import { containerRuns } from './container-runs.ts'
@@ -22,12 +23,13 @@ export interface Container {
   /** Gets nothing more: it is ending, or a deadline passed in it, and whatever it still does was not stopped by that. */
   spoiled: () => boolean
   /** Rejects with FunctionDied when the process ends first. */
-  fetch(request: Request, env: Bindings): Promise<Response>
+  fetch(request: Request, env: Bindings, task?: string): Promise<Response>
   /** Ends its whole process group at once. */
   kill(): void
 }
 
 export interface ContainerOptions {
+  allowed: AllowedCalls
   /** Called after each invocation that is over, in whatever way. */
   onRest: () => void
   command?: Command | undefined
@@ -91,7 +93,8 @@ function readiness(child: ChildProcess, exited: Promise<void>, startMs: number):
 }
 
 export function startContainer(init: Omit<ContainerInit, 'watch'>, options: ContainerOptions): Container {
-  const { onRest, command = containerCommand(), startMs = CONTAINER_START_MS, stopMs = CONTAINER_STOP_MS } = options
+  const { allowed, onRest, command = containerCommand() } = options
+  const { startMs = CONTAINER_START_MS, stopMs = CONTAINER_STOP_MS } = options
   const child = spawnChild(command)
   const session = openSession(child)
   let served = 0
@@ -101,7 +104,7 @@ export function startContainer(init: Omit<ContainerInit, 'watch'>, options: Cont
     if (!ended) killGroup(child)
   }
   const send = (message: ParentMessage): void => void (child.connected && child.send(message, () => undefined))
-  const runs = containerRuns({ send, kill, stopMs, onRest })
+  const runs = containerRuns({ allowed, send, kill, stopMs, onRest })
   const exited = exitOf(child, session, () => {
     ended = true
     runs.endAll()
@@ -125,13 +128,13 @@ export function startContainer(init: Omit<ContainerInit, 'watch'>, options: Cont
     served: () => served,
     spoiled: () => late || session.closed || session.destroyed,
     kill,
-    async fetch(request, env) {
+    async fetch(request, env, task) {
       const { signal } = env.invocation
       // Its time went by while it waited for a container.
       if (signal.aborted) return clientGone()
       if (ended || session.closed) throw new FunctionDied('The container ended before it answered.')
       served++
-      const run = runs.begin(env)
+      const run = runs.begin(env, task)
       signal.addEventListener('abort', () => (late ||= signal.reason instanceof DeadlinePassed), { once: true })
       return await exchange({ session, request, invocation: env.invocation, heard: run.heard, onClose: run.close })
     },

@@ -38,6 +38,9 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   'http2-settings',
 ])
 
+/** Who sent them is judged before, and stands in `caller`: what hostile input takes over must not find them. */
+const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'cookie', 'proxy-authorization'])
+
 function requestHeaders(request: Request, invocation: Invocation): Record<string, string> {
   const url = new URL(request.url)
   const headers: Record<string, string> = {
@@ -46,7 +49,9 @@ function requestHeaders(request: Request, invocation: Invocation): Record<string
     ':authority': url.host,
     ':scheme': 'http',
   }
-  for (const [name, value] of request.headers) if (!CONNECTION_FIELDS.has(name)) headers[name] = value
+  for (const [name, value] of request.headers) {
+    if (!CONNECTION_FIELDS.has(name) && !CREDENTIALS.has(name)) headers[name] = value
+  }
   const { id, function: name, attempt, deadline, traceparent, caller } = invocation
   const header: InvocationHeader = { id, function: name, attempt, deadline, traceparent, caller }
   headers[INVOCATION_HEADER] = JSON.stringify(header)

@@ -33,6 +33,7 @@ export function overrideConfig(
 export interface HostsOptions {
   dev: boolean
   metrics: Metrics
+      allowed: alone ? fn.config.calls : 'all',
   logger: RootLogger
 }
 

@@ -14,7 +14,7 @@ export interface Member {
 
 /** `onFree` is called when a place may have come free. */
 export function poolMembers(options: PoolOptions, onFree: () => void) {
-  const { init, max, each, onStart, onCount, start = startContainer, startMs } = options
+  const { init, allowed, max, each, onStart, onCount, start = startContainer, startMs } = options
   const { invocationsMax = CONTAINER_INVOCATIONS_MAX } = options
   const { idleMs = CONTAINER_IDLE_MS, lastIdleMs = CONTAINER_LAST_IDLE_MS } = options
   const members = new Set<Member>()
@@ -48,7 +48,7 @@ export function poolMembers(options: PoolOptions, onFree: () => void) {
     onFree()
   }
   const add = (): Member => {
-    const container = start(init, { onRest: () => rest(member), startMs })
+    const container = start(init, { allowed, onRest: () => rest(member), startMs })
     const member: Member = { container, retired: false, reserved: 0 }
     members.add(member)
     onStart?.()

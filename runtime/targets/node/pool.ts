@@ -2,12 +2,15 @@
 import type { Description } from '../../console/describe.ts'
 import type { FunctionHost } from '../../host.ts'
 import { RuntimeClosing } from '../../invocation.ts'
+import type { AllowedCalls } from './call-rules.ts'
 import type { startContainer } from './container.ts'
 import type { ContainerInit } from './container-protocol.ts'
 import { type Member, poolMembers } from './pool-members.ts'
 
 export interface PoolOptions {
   init: Omit<ContainerInit, 'watch'>
+  /** What its containers may ask of the runtime. */
+  allowed: AllowedCalls
   /** Containers at once that take work; one that was retired or spoiled may still end beside them. */
   max: number
   /** Invocations at once in one container. */
@@ -60,9 +63,9 @@ export function containerPool(options: PoolOptions): FunctionHost {
   return {
     load: async () => void (await describe()),
     describe,
-    async fetch(request, env) {
+    async fetch(request, env, task) {
       const member = await take()
-      const response = member.container.fetch(request, env).catch((cause: unknown) => {
+      const response = member.container.fetch(request, env, task).catch((cause: unknown) => {
         throw closed ? new RuntimeClosing('The runtime ended the function.', { cause }) : cause
       })
       member.reserved--

@@ -1,17 +1,19 @@
 import { deserialize, serialize } from 'node:v8'
 import { describe, expect, it } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
+import type { AllowedCalls } from './call-rules.ts'
 import { remoteBindings, serveCalls } from './rpc.ts'
 import type { CallMessage, NoteMessage, ResultMessage } from './rpc.ts'
+
+function liveOf(env: Partial<Bindings>, task?: string) {
+  return (id: string) => (id === 'alive' ? { env: env as Bindings, task } : undefined)
+}
 
 /** Both sides, with the child's IPC channel (advanced serialization) played by v8's own serializer. */
 function wired(env: Partial<Bindings>) {
   const copy = <T>(message: T): T => deserialize(serialize(message)) as T
   let result: (message: ResultMessage) => void = () => undefined
-  const calls = serveCalls(
-    (id) => (id === 'alive' ? (env as Bindings) : undefined),
-    (message) => result(copy(message)),
-  )
+  const calls = serveCalls({ allowed: 'all', liveOf: liveOf(env), reply: (message) => result(copy(message)) })
   const remote = remoteBindings((message: CallMessage | NoteMessage) => {
     if (message.type === 'call') calls.call(copy(message))
   })
@@ -19,10 +21,17 @@ function wired(env: Partial<Bindings>) {
   return { calls, remote }
 }
 
-/** What the runtime replies to a message that no honest container sends. */
-async function replyTo(message: Partial<CallMessage>, env: Partial<Bindings> = {}): Promise<ResultMessage> {
+interface Narrowed {
+  allowed?: AllowedCalls
+  task?: string
+  env?: Partial<Bindings>
+}
+
+/** What the runtime replies to a message, also to one that no honest container sends. */
+async function replyTo(message: Partial<CallMessage>, narrowed: Narrowed = {}): Promise<ResultMessage> {
+  const { allowed = 'all', task, env = {} } = narrowed
   return await new Promise((resolve) => {
-    const calls = serveCalls((id) => (id === 'alive' ? (env as Bindings) : undefined), resolve)
+    const calls = serveCalls({ allowed, liveOf: liveOf(env, task), reply: resolve })
     calls.call({ type: 'call', call: 1, invocation: 'alive', args: [], ...message } as CallMessage)
   })
 }
@@ -72,5 +81,34 @@ describe('calls from a container', () => {
   it('rejects a call whose arguments cannot be sent', async () => {
     const { remote } = wired({})
     await expect(remote.of('alive').cache.set('a', () => 1, 5)).rejects.toThrow(/could not be cloned/)
+  })
+
+  describe('of a function that names what it needs', () => {
+    const named: Narrowed = { allowed: ['tasks.get'], task: 'mine', env: { tasks: { get: async () => null } as never } }
+
+    it('are answered where they are named, and about its own task', async () => {
+      expect(await replyTo({ binding: 'tasks', method: 'get', args: ['mine'] }, named)).toMatchObject({ value: null })
+    })
+
+    it.each([
+      ['is not named', 'tasks', 'list', [{ limit: 1 }], 'tasks.list is not among the calls that config.ts names'],
+      ['is about another task', 'tasks', 'get', ['other'], 'tasks.get was about another task than the invocation'],
+      [
+        'waits for changes',
+        'changes',
+        'open',
+        [1, 'mine'],
+        'tasks.changes is not among the calls that config.ts names',
+      ],
+    ] as const)('are refused what %s', async (_what, binding, method, args, reason) => {
+      const reply = await replyTo({ binding, method, args: [...args] }, named)
+      expect(reply).toMatchObject({ error: { message: reason } })
+    })
+
+    it('are refused the changes of another task', async () => {
+      const open = { binding: 'changes', method: 'open', args: [1, 'other'] } as const
+      const reply = await replyTo({ ...open, args: [...open.args] }, { ...named, allowed: ['tasks.changes'] })
+      expect(reply.error?.message).toBe('tasks.changes was about another task than the invocation')
+    })
   })
 })

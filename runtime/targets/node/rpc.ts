@@ -1,38 +1,9 @@
 /** Calls from a container to the runtime's bindings, over the child's IPC channel. Bytes never cross it. */
 import type { Bindings, Invocation, Logger, TaskStore } from '#shared/bindings.ts'
+import { METHODS, type RemoteBinding } from '#shared/calls.ts'
 import { type FieldError, InvocationEnded, Problem, type ProblemCode } from '#shared/errors.ts'
 import type { Task } from '#shared/task.ts'
-
-/** All that a container may call: an allow-list, since what decodes hostile pixels may say anything. */
-const METHODS = {
-  tasks: [
-    'create',
-    'get',
-    'list',
-    'claim',
-    'advance',
-    'settle',
-    'recordDerived',
-    'recordCallback',
-    'discardOriginal',
-    'delete',
-    'due',
-    'postpone',
-    'expired',
-    'claimTick',
-    'reserveKey',
-    'renewKey',
-    'releaseKey',
-    'prune',
-    'readCursor',
-    'writeCursor',
-  ],
-  queue: ['send', 'remove'],
-  cache: ['get', 'add', 'set'],
-  links: ['of'],
-} as const satisfies { [Name in keyof Bindings]?: readonly (keyof Bindings[Name])[] }
-
-type RemoteBinding = keyof typeof METHODS
+import { type AllowedCalls, refusalOf } from './call-rules.ts'
 
 export interface CallMessage {
   type: 'call'
@@ -83,11 +54,26 @@ function fromWire({ name, message, problem }: WireError): Error {
   return name === 'InvocationEnded' ? new InvocationEnded() : new Error(message)
 }
 
+function refuse(reason: string | null): void {
+  if (reason !== null) throw new Error(reason)
+}
+
+/** Whose calls they are, and what they may be about. */
+export interface Live {
+  env: Bindings
+  /** The task of the invocation, where its trigger names one. */
+  task: string | undefined
+}
+
+export interface ServeOptions {
+  allowed: AllowedCalls
+  /** Undefined when it is not, or no longer, alive. */
+  liveOf: (invocation: string) => Live | undefined
+  reply: (message: ResultMessage) => void
+}
+
 /** Runs one container's calls on the bindings of its live invocations, and of no other. */
-export function serveCalls(
-  envOf: (invocation: string) => Bindings | undefined,
-  reply: (message: ResultMessage) => void,
-) {
+export function serveCalls({ allowed, liveOf, reply }: ServeOptions) {
   const iterations = new Map<string, { iterator: AsyncIterator<Task | null>; stop: AbortController }>()
   const end = (key: string): void => {
     const iteration = iterations.get(key)
@@ -106,12 +92,17 @@ export function serveCalls(
     return undefined
   }
   const run = async (message: CallMessage): Promise<unknown> => {
-    const env = envOf(message.invocation)
-    if (!env) throw new InvocationEnded()
+    const live = liveOf(message.invocation)
+    if (!live) throw new InvocationEnded()
+    const { env, task } = live
     const { binding: name, method, args } = message
-    if (name === 'changes') return await changes(env, message)
-    const allowed: readonly string[] = Object.hasOwn(METHODS, name) ? METHODS[name] : []
-    if (!allowed.includes(method)) throw new Error(`${name}.${method} is not a binding's method`)
+    if (name === 'changes') {
+      if (method === 'open') refuse(refusalOf(allowed, 'tasks.changes', args.slice(1), task))
+      return await changes(env, message)
+    }
+    const methods: readonly string[] = Object.hasOwn(METHODS, name) ? METHODS[name] : []
+    if (!methods.includes(method)) throw new Error(`${name}.${method} is not a binding's method`)
+    refuse(refusalOf(allowed, `${name}.${method}`, args, task))
     const binding = env[name] as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
     return await binding[method]!(...args)
   }
