@@ -92,17 +92,13 @@ export class RunningInvocation implements Invocation, Gate {
     this.#metrics.measure(name, value, { ...labels })
   }
 
-  get bodyComplete(): boolean {
-    return this.#context.bodyComplete?.() ?? true
   /** The task that its trigger names; what the function says of it goes no further than the log. */
   get about(): string | undefined {
     return this.#context.taskId
   }
 
-  get maxMs(): number {
-    return this.#context.maxMs ?? Infinity
-  }
-
+  get bodyComplete(): boolean {
+    return this.#context.bodyComplete?.() ?? true
   }
 
   /**

@@ -33,7 +33,6 @@ export function overrideConfig(
 export interface HostsOptions {
   dev: boolean
   metrics: Metrics
-      allowed: alone ? fn.config.calls : 'all',
   logger: RootLogger
 }
 
@@ -52,6 +51,7 @@ export function createHosts(config: Config, { dev, metrics, logger }: HostsOptio
     const alone = isolation === 'process'
     return containerPool({
       init: { index, trigger: trigger.type, storage: storageOf(config), settings: settingsOf(config, fn.config) },
+      allowed: alone ? fn.config.calls : 'all',
       max: alone && trigger.type !== 'timer' ? trigger.concurrency : 1,
       each: alone ? 1 : DEV_CONTAINER_INVOCATIONS,
       // In development code is what ends a container; an open event stream must not hold up a worn one.
