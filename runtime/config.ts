@@ -105,6 +105,7 @@ const Environment = z.object({
   CONCURRENCY: integer(1, 64).optional(),
   MAX_RETRIES: integer(0, 100).optional(),
   API_KEY: secrets('keys', 8).optional(),
+  AUTH: z.literal('platform').optional(),
   SIGNING_KEYS: secrets('keys', 16).optional(),
   LINK_TTL: duration.default(LINK_TTL_MS),
   PUBLIC_URL: publicUrl.optional(),

@@ -7,10 +7,8 @@ import { createSystemRoutes } from './console/system-routes.ts'
 import { createCors } from './cors.ts'
 import { waiterCount } from './guard.ts'
 import { readiness } from './console/health.ts'
-import type { FunctionHost } from './host.ts'
 import { createInvoke, type Invoke } from './invoke.ts'
-import type { BrokenFunction, FoundFunction, LoadedFunction, ResolvedConfig } from './loader.ts'
-import { discover } from './loader.ts'
+import type { BrokenFunction, Found, LoadedFunction } from './loader.ts'
 import type { RootLogger } from './logger.ts'
 import type { Metrics } from './console/metrics.ts'
 import { settingsOf } from './settings.ts'
@@ -32,19 +30,17 @@ export interface Core {
 }
 
 export interface CoreOptions {
-  folder: string
   logger: RootLogger
   metrics: Metrics
-  hostFor: (fn: FoundFunction) => FunctionHost
-  override: (name: string, config: ResolvedConfig) => ResolvedConfig
+  find: () => Promise<Found>
   /** Bindings instead of those that the environment chooses. */
   open?: typeof openBindings | undefined
 }
 
 export async function openCore(config: Config, options: CoreOptions): Promise<Core> {
-  const { folder, logger, metrics, hostFor, override, open = openBindings } = options
+  const { logger, metrics, find, open = openBindings } = options
   const bindings = await open(config, { onError: (err) => logger.error({ err }, 'binding failed') })
-  const { functions, broken } = await discover({ folder, names: config.FUNCTIONS, hostFor, override })
+  const { functions, broken } = await find()
   for (const { name, error } of broken) logger.error({ function: name, reason: error }, 'function is broken')
 
   const publicUrl = config.PUBLIC_URL
@@ -63,7 +59,7 @@ export async function openCore(config: Config, options: CoreOptions): Promise<Co
   const handler = createHttpHandler({
     functions,
     invoke,
-    access: createAccess(config.API_KEY ?? [], bindings.links),
+    access: createAccess(config.API_KEY ?? [], bindings.links, config.AUTH === 'platform'),
     cors: createCors(config),
     rateLimit: bindings.rateLimit,
     streams,

@@ -18,6 +18,8 @@ export interface InvocationContext {
   bytesRead?: (() => number) | undefined
   /** False while the request's body is still arriving. */
   bodyComplete?: (() => boolean) | undefined
+  /** What a platform leaves the function, in ms: its deadline is no later. */
+  maxMs?: number | undefined
 }
 
 /** The reason of an aborted signal, and how a host tells a deadline from a client that went away. */
@@ -95,6 +97,10 @@ export class RunningInvocation implements Invocation, Gate {
   /** The task that its trigger names; what the function says of it goes no further than the log. */
   get about(): string | undefined {
     return this.#context.taskId
+  }
+
+  get maxMs(): number {
+    return this.#context.maxMs ?? Infinity
   }
 
   get bodyComplete(): boolean {

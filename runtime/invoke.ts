@@ -57,7 +57,7 @@ function tooLate(invocation: RunningInvocation, timeoutMs: number): Problem {
 /** The function's Response, or a Problem in its place; never rejects. */
 function run(fn: LoadedFunction, request: Request, invocation: RunningInvocation, env: Bindings) {
   return new Promise<Response | Problem>((resolve) => {
-    const { timeoutMs } = fn.config
+    const timeoutMs = Math.min(fn.config.timeoutMs, invocation.maxMs)
     // Before the function begins: its first line may already ask for its deadline.
     invocation.startDeadline(timeoutMs, () => {
       const problem = tooLate(invocation, timeoutMs)

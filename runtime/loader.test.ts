@@ -2,7 +2,8 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { FIXTURES } from '../test/runtime/function.ts'
 import { inlineHost, checkApp, type FunctionHost } from './host.ts'
-import { checkConfig, discover, indexOf, loadAll } from './loader.ts'
+import { checkConfig, discover, indexOf } from './loader.ts'
+import { loadAll } from './targets/node/load-later.ts'
 
 const CONFIGS = fileURLToPath(new URL('../test/runtime/discovery/fixtures/functions', import.meta.url))
 const noHost = {} as FunctionHost

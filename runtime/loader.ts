@@ -69,6 +69,11 @@ export interface BrokenFunction {
   error: string
 }
 
+export interface Found {
+  functions: LoadedFunction[]
+  broken: BrokenFunction[]
+}
+
 export interface DiscoverOptions {
   folder: string
   /** FUNCTIONS; all when undefined. */
@@ -91,8 +96,14 @@ async function namesIn(folder: string): Promise<string[]> {
   return folders.map(({ name }) => name).sort()
 }
 
+export function hosted(found: FoundFunction, host: FunctionHost): LoadedFunction {
+  const { trigger } = found.config
+  const concurrency = trigger.type === 'timer' ? 1 : trigger.concurrency
+  return { ...found, host, concurrency, running: 0, answered: new Map(), error: null }
+}
+
 /** Reads the configs alone: of the apps, nothing is imported here. */
-export async function discover({ folder, names, hostFor, override }: DiscoverOptions) {
+export async function discover({ folder, names, hostFor, override }: DiscoverOptions): Promise<Found> {
   const functions: LoadedFunction[] = []
   const broken: BrokenFunction[] = []
   for (const name of names ?? (await namesIn(folder))) {
@@ -101,27 +112,12 @@ export async function discover({ folder, names, hostFor, override }: DiscoverOpt
       const module = (await import(pathToFileURL(join(own, 'config.ts')).href)) as { default?: FunctionConfig }
       const config = checkConfig(module.default)
       const found = { name, folder: own, config: override?.(name, config) ?? config }
-      const { trigger } = found.config
-      const concurrency = trigger.type === 'timer' ? 1 : trigger.concurrency
-      functions.push({ ...found, host: hostFor(found), concurrency, running: 0, answered: new Map(), error: null })
+      functions.push(hosted(found, hostFor(found)))
     } catch (error) {
       broken.push({ name, error: messageOf(error) })
     }
   }
   return { functions, broken }
-}
-
-/** Loads every app once; a failure is noted on the function and told. */
-export async function loadAll(functions: readonly LoadedFunction[], onBroken: (fn: BrokenFunction) => void) {
-  const load = async (fn: LoadedFunction): Promise<void> => {
-    try {
-      await fn.host.load()
-    } catch (error) {
-      fn.error = messageOf(error)
-      onBroken({ name: fn.name, error: fn.error })
-    }
-  }
-  await Promise.all(functions.map(load))
 }
 
 export function indexOf(folder: string): string {

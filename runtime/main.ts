@@ -7,7 +7,7 @@ import { openCore } from './core.ts'
 import { endWaitsOf } from './guard.ts'
 import { brokenOf } from './console/health.ts'
 import { DRAIN_MARGIN_MS } from './limits.ts'
-import type { BrokenFunction, LoadedFunction } from './loader.ts'
+import { type BrokenFunction, discover, type LoadedFunction } from './loader.ts'
 import { createLogger, type RootLogger } from './logger.ts'
 import { createMetrics } from './console/metrics.ts'
 import { drain } from './shutdown.ts'
@@ -50,7 +50,8 @@ export async function startRuntime(config: Config, options: StartOptions = {}): 
   const { functionsFolder: folder = FUNCTIONS, dev = false, open, logger = createLogger(config) } = options
   const metrics = createMetrics()
   const hosts = createHosts(config, { dev, metrics, logger })
-  const core = await openCore(config, { ...hosts, folder, logger, metrics, open })
+  const find = () => discover({ ...hosts, folder, names: config.FUNCTIONS })
+  const core = await openCore(config, { find, logger, metrics, open })
   const { functions, broken, bindings, streams } = core
 
   const { api, servers } = await listenAll(core)

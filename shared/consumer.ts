@@ -56,6 +56,8 @@ export interface QueueDriver extends Queue {
   consume(queue: string, options: ConsumeOptions, handle: (delivery: Delivery) => Promise<Verdict>): Consumer
   stats(queue: string): Promise<QueueStats>
   deadLetters(queue: string, limit: number): Promise<DeadLetter[]>
+  /** Where a platform delivers, and not `consume`: puts the letter on `<queue>-dead`. Durable when it resolves. */
+  bury?(letter: DeadLetter): Promise<void>
   close(): Promise<void>
 }
 

@@ -94,6 +94,7 @@ export const ROWS: Row[] = [
       OF_DRIVER[own] ? only(...OF_DRIVER[own]) : none,
     ],
   },
+  { from: 'targets', files: /^runtime\/targets\/()[^/]+$/, may: () => [SHARED, CORE] },
   {
     from: 'targets/*',
     files: /^runtime\/targets\/([^/]+)\//,
@@ -103,7 +104,9 @@ export const ROWS: Row[] = [
       TRIGGERS,
       CONSOLE,
       NODE,
+      /^runtime\/targets\/[^/]+$/,
       only(`runtime/targets/${own}`, 'runtime/stacks/storage.ts', 'prom-client'),
+      own === 'node' ? none : only('runtime/targets/cloud'),
       own === 'node' ? only('@hono/node-server') : none,
     ],
   },

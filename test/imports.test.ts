@@ -93,6 +93,8 @@ const PLANTED: [file: string, text: string][] = [
   ['runtime/drivers/cache/memory.ts', "import { fetch } from 'undici'"],
   ['runtime/targets/node/hosts.ts', "import { filesystemBlobs } from '../../drivers/blobs/filesystem.ts'"],
   ['runtime/targets/node/hosts.ts', "import { say } from '../../cli/report.ts'"],
+  ['runtime/targets/override.ts', "import { createHosts } from './node/hosts.ts'"],
+  ['runtime/targets/node/hosts.ts', "import { checkAuth } from '../cloud/auth.ts'"],
   ['runtime/targets/azure/index.ts', "import { nodeServer } from '../node/server.ts'"],
   ['runtime/cli/demo.ts', "import { openSqlite } from '../drivers/sqlite/file.ts'"],
   ['runtime/cli/demo.ts', "import { listen } from '../targets/node/listen.ts'"],

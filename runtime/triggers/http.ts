@@ -13,7 +13,7 @@ import { childTraceparent } from '../trace.ts'
 import { createRouter } from './router.ts'
 
 /** What a target knows of a request beside it. */
-export interface HttpContext extends Pick<InvocationContext, 'bytesRead' | 'bodyComplete'> {
+export interface HttpContext extends Pick<InvocationContext, 'bytesRead' | 'bodyComplete' | 'maxMs'> {
   /** The client's address, for RATE_LIMIT. */
   client: string
   /** Sets a header of the answer; one of the same name in the Response wins. Never copied into the function's Response. */
@@ -94,9 +94,9 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
     if (rateLimit) setAll(context, await rateLimit(context.client))
     const { trigger } = match.fn.config
     const caller = access.callerOf(request, trigger.type === 'http' ? trigger.auth : 'key')
-    const { bytesRead, bodyComplete } = context
+    const { bytesRead, bodyComplete, maxMs } = context
     const { taskId } = match
-    const response = await invoke(match.fn, request, { caller, traceparent, taskId, bytesRead, bodyComplete })
+    const response = await invoke(match.fn, request, { caller, traceparent, taskId, bytesRead, bodyComplete, maxMs })
     // Only who asks for events is looked at: reading a header makes a Response build all of them.
     return request.headers.get('accept')?.includes('text/event-stream') ? streams.admit(response) : response
   }

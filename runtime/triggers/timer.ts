@@ -31,10 +31,13 @@ export interface Timer {
   stop(): Promise<void>
 }
 
-/** Runs one instant, if no other process has it. A non-2xx is an error in the log, never a retry: the next tick comes. */
-export async function tick(fn: LoadedFunction, slot: number, options: TimerOptions): Promise<void> {
+/**
+ * Runs one instant, if no other process has it. A non-2xx is an error in the log, never a retry: the next tick comes.
+ * False when it failed.
+ */
+export async function tick(fn: LoadedFunction, slot: number, options: TimerOptions, maxMs?: number): Promise<boolean> {
   const { bindings, invoke, logger } = options
-  if (!(await bindings.tasks.claimTick(fn.name, slot))) return
+  if (!(await bindings.tasks.claimTick(fn.name, slot))) return true
   const traceparent = childTraceparent(null)
   const event = {
     'ce-specversion': '1.0',
@@ -44,14 +47,15 @@ export async function tick(fn: LoadedFunction, slot: number, options: TimerOptio
   }
   const headers = { ...event, 'ce-time': new Date(slot).toISOString(), traceparent }
   const request = new Request('http://timer.invalid/', { method: 'POST', headers })
-  const response = await invoke(fn, request, { caller: { kind: 'open' }, traceparent })
+  const response = await invoke(fn, request, { caller: { kind: 'open' }, traceparent, maxMs })
   await response.body?.cancel()
   if (!response.ok) logger.error({ function: fn.name, status: response.status }, 'timer run failed')
+  return response.ok
 }
 
 function startTimer(fn: LoadedFunction, next: Schedule, options: TimerOptions): Timer {
   let timer: NodeJS.Timeout | undefined
-  let running: Promise<void> = Promise.resolve()
+  let running: Promise<unknown> = Promise.resolve()
   let stopped = false
   const run = (slot: number): void => {
     running = tick(fn, slot, options).catch((error: unknown) => {

@@ -6,29 +6,11 @@ import type { RootLogger } from '../../logger.ts'
 import type { Metrics } from '../../console/metrics.ts'
 import { settingsOf } from '../../settings.ts'
 import { storageOf } from '../../stacks/storage.ts'
+import { overrideConfig } from '../override.ts'
 import { effectiveConcurrency } from './command.ts'
 import { DEV_CONTAINER_INVOCATIONS } from './limits.ts'
 import { containerPool } from './pool.ts'
 import { watchCode } from './watch-code.ts'
-
-/** CONCURRENCY and MAX_RETRIES are the seed's variables of the worker: they are for this function. */
-const WORKER = 'process-image'
-
-/** The environment's values for the worker; and no more containers than fit. */
-export function overrideConfig(
-  name: string,
-  own: ResolvedConfig,
-  { CONCURRENCY, MAX_RETRIES }: Pick<Config, 'CONCURRENCY' | 'MAX_RETRIES'>,
-  fitting = effectiveConcurrency,
-): ResolvedConfig {
-  const { trigger, isolation } = own
-  if (trigger.type === 'timer') return own
-  const asked = name === WORKER ? (CONCURRENCY ?? trigger.concurrency) : trigger.concurrency
-  const concurrency = isolation === 'process' ? fitting(asked) : asked
-  if (trigger.type === 'http') return { ...own, trigger: { ...trigger, concurrency } }
-  const maxAttempts = name === WORKER && MAX_RETRIES !== undefined ? MAX_RETRIES + 1 : trigger.maxAttempts
-  return { ...own, trigger: { ...trigger, concurrency, maxAttempts } }
-}
 
 export interface HostsOptions {
   dev: boolean
@@ -38,7 +20,7 @@ export interface HostsOptions {
 
 export function createHosts(config: Config, { dev, metrics, logger }: HostsOptions) {
   const override = (name: string, own: ResolvedConfig): ResolvedConfig => {
-    const resolved = overrideConfig(name, own, config)
+    const resolved = overrideConfig(name, own, config, effectiveConcurrency)
     if (resolved.trigger.type === 'queue' && own.isolation === 'process') {
       logger.info({ function: name, concurrency: resolved.trigger.concurrency }, 'containers at most')
     }

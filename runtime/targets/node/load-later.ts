@@ -1,10 +1,23 @@
 /** When the functions that nobody has asked for yet are loaded. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Core } from '../../core.ts'
-import { loadAll } from '../../loader.ts'
+import { type BrokenFunction, type LoadedFunction, messageOf } from '../../loader.ts'
 
 /** From listening. */
 const LOAD_DELAY_MS = 50
+
+/** Loads every app once; a failure is noted on the function and told. */
+export async function loadAll(functions: readonly LoadedFunction[], onBroken: (fn: BrokenFunction) => void) {
+  const load = async (fn: LoadedFunction): Promise<void> => {
+    try {
+      await fn.host.load()
+    } catch (error) {
+      fn.error = messageOf(error)
+      onBroken({ name: fn.name, error: fn.error })
+    }
+  }
+  await Promise.all(functions.map(load))
+}
 
 /** Who asks at once is answered first: the function that is asked is loaded for it, the others a little later. */
 export async function loadLater(core: Core): Promise<void> {

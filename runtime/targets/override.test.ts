@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { checkConfig } from '../../loader.ts'
-import { overrideConfig } from './hosts.ts'
+import { checkConfig } from '../loader.ts'
+import { overrideConfig } from './override.ts'
 
 const queue = (isolation: string) =>
   checkConfig({

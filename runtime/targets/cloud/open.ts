@@ -1,0 +1,165 @@
+/** What every cloud target puts its events into: the functions of a bundle, behind the HTTP edge, a queue or a timer. */
+import type { Message } from '#shared/message.ts'
+import { openBindings, type OpenStack } from '../../bindings.ts'
+import type { Config } from '../../config.ts'
+import { createMetrics } from '../../console/metrics.ts'
+import { type Core, openCore } from '../../core.ts'
+import { endWaitsOf } from '../../guard.ts'
+import type { LoadedFunction } from '../../loader.ts'
+import { createLogger, type RootLogger } from '../../logger.ts'
+import { deliver } from '../../triggers/queue.ts'
+import { tick } from '../../triggers/timer.ts'
+import { attemptOf } from './attempt.ts'
+import { checkAuth } from './auth.ts'
+import { decide, type Decision } from './decision.ts'
+import { type BundledFunction, foundIn } from './functions.ts'
+import { PLATFORM_MARGIN_MS, WAIT_MAX_MS } from './limits.ts'
+import { createWaits, type Waits } from './waits.ts'
+
+export interface CloudOptions {
+  /** All http functions of a bundle answer behind one `fetch`, each its own routes; a queue function by its queue. */
+  functions: readonly BundledFunction[]
+  config: Config
+  openStack: OpenStack
+  logger?: RootLogger
+  /** The longest that a request may wait for a task; default WAIT_MAX_MS. */
+  waitMaxMs?: number
+}
+
+/** What the platform says beside a request. */
+export interface Arrival {
+  /** The client's address, for RATE_LIMIT. */
+  client: string
+  /** Until the platform gives up, in ms. */
+  remainingMs: number
+}
+
+export interface Reception {
+  /** How often the platform has handed the message out, this time included; null where it does not tell. */
+  received: number | null
+  remainingMs: number
+}
+
+export interface CloudFunction {
+  config: Config
+  logger: RootLogger
+  functions: readonly LoadedFunction[]
+  /** The queue function of this queue; throws where the bundle has none. */
+  functionOf(queue: string): LoadedFunction
+  /** Through the whole HTTP edge: site, key, route, CORS, limits, problems. The Response has every header in it. */
+  fetch(request: Request, arrival: Arrival): Promise<Response>
+  /**
+   * One message to the function of its queue. A dead one is on `<queue>-dead` already where the queue driver can bury,
+   * and is to be acknowledged; when burying fails, the decision is a retry.
+   */
+  deliver(message: Message, reception: Reception): Promise<Decision>
+  /** What came on a queue and is no message: it goes to `<queue>-dead`, as text. Never acknowledged unseen. */
+  refuse(queue: string, id: string, text: string): Promise<Decision>
+  /**
+   * One scheduled instant (Unix ms) of a timer, by name where the bundle has several. Rejects when the run failed: a
+   * platform that tries again finds the instant taken.
+   */
+  tick(slot: number, remainingMs: number, timer?: string): Promise<void>
+  close(): Promise<void>
+}
+
+function maxOf(remainingMs: number): number {
+  return Math.max(0, remainingMs - PLATFORM_MARGIN_MS)
+}
+
+function bury(core: Core, decision: Decision): Promise<Decision> | Decision {
+  const { queue } = core.bindings
+  if (decision.kind !== 'dead' || !queue.bury) return decision
+  return queue.bury(decision.letter).then(
+    () => decision,
+    (err: unknown) => {
+      core.logger.error({ err, message: decision.letter.message.id }, 'dead letter not written')
+      return { kind: 'retry', reason: 'dead letter not written', afterMs: 0 } as const
+    },
+  )
+}
+
+function timerOf({ functions }: Core, name: string | undefined): LoadedFunction {
+  const timers = functions.filter(({ config: { trigger } }) => trigger.type === 'timer')
+  const [found, more] = name === undefined ? timers : timers.filter((fn) => fn.name === name)
+  if (found && !more) return found
+  throw new Error(
+    `Expected one timer function${name === undefined ? '' : ` ${name}`}, got ${found ? 'several' : 'none'}.`,
+  )
+}
+
+function edgeOf(core: Core, waits: Waits): CloudFunction['fetch'] {
+  return async (request, { client, remainingMs }) => {
+    const headers = new Headers()
+    const setHeader = (name: string, value: string): void => headers.set(name, value)
+    waits.prefer(request.headers, remainingMs)
+    const context = { client, maxMs: maxOf(remainingMs), setHeader }
+    const response = await waits.within(remainingMs, () => core.handler(request, context))
+    for (const [name] of response.headers) headers.delete(name)
+    // One by one: a Set-Cookie stays one of several.
+    for (const [name, value] of response.headers) headers.append(name, value)
+    return new Response(response.body, { status: response.status, headers })
+  }
+}
+
+function queueEdgeOf(core: Core): Pick<CloudFunction, 'functionOf' | 'deliver' | 'refuse'> {
+  const functionOf = (queue: string): LoadedFunction => {
+    const fn = core.functions.find(({ config: { trigger } }) => trigger.type === 'queue' && trigger.queue === queue)
+    if (!fn) throw new Error(`No function of this bundle takes messages of ${queue}.`)
+    return fn
+  }
+  return {
+    functionOf,
+    async deliver(message, { received, remainingMs }) {
+      const fn = functionOf(message.queue)
+      const { trigger } = fn.config
+      if (trigger.type !== 'queue') throw new Error(`${fn.name} is no queue function.`)
+      const maxMs = maxOf(remainingMs)
+      if (maxMs === 0) return { kind: 'retry', reason: 'no time left', afterMs: 0 }
+      const attempt = await attemptOf(core.bindings.tasks, message, received, trigger.maxAttempts)
+      const verdict = await deliver(fn, { message, attempt }, core, maxMs)
+      return await bury(core, decide(verdict, { message, attempt }, trigger))
+    },
+    async refuse(queue, id, text) {
+      const reason = 'no CloudEvent with a subject'
+      core.logger.error({ queue, message: id, reason }, 'message is dead')
+      const diedAt = new Date().toISOString()
+      const message: Message = { queue, id, type: 'unreadable', subject: id, time: diedAt, data: text }
+      return await bury(core, { kind: 'dead', letter: { message, reason, attempts: 0, lastStatus: null, diedAt } })
+    },
+  }
+}
+
+/** Throws ConfigError without API_KEY or AUTH=platform, and Error for a function that cannot run. */
+export async function openCloudFunction(options: CloudOptions): Promise<CloudFunction> {
+  const { functions: bundle, config, openStack, waitMaxMs = WAIT_MAX_MS } = options
+  const { logger = createLogger(config) } = options
+  checkAuth(config)
+  const found = foundIn(bundle, config)
+  const [broken] = found.broken
+  if (broken) throw new Error(`${broken.name}: ${broken.error}`)
+  const waits = createWaits(waitMaxMs)
+  const open: typeof openBindings = async (given, told) => {
+    const bindings = await openBindings(given, told, openStack)
+    return { ...bindings, tasks: waits.cut(bindings.tasks) }
+  }
+  const core = await openCore(config, { logger, metrics: createMetrics(), find: async () => found, open })
+  return {
+    config,
+    logger,
+    functions: core.functions,
+    fetch: edgeOf(core, waits),
+    ...queueEdgeOf(core),
+    async tick(slot, remainingMs, name) {
+      const fn = timerOf(core, name)
+      const done = await tick(fn, slot, core, maxOf(remainingMs))
+      if (!done) throw new Error(`${fn.name} failed; the log has the reason.`)
+    },
+    async close() {
+      core.draining = true
+      core.streams.end()
+      endWaitsOf(core.bindings.tasks)
+      await core.bindings.close()
+    },
+  }
+}
