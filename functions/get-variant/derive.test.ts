@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
+import { giveUp } from '#shared/given-up.ts'
 import { DERIVE_WAIT_MS } from '#shared/limits.ts'
 import { testBindings, testInvocation, testSettings, type TestBindings } from '../../test/bindings.ts'
 import { completedTask, derive, testTask, variantBytes, variantSpec } from '../../test/tasks.ts'
@@ -137,6 +138,38 @@ test('a fixed format is never another one: 503 when it is not in time', async ()
   expect(response.headers.get('retry-after')).toBe('1')
   expect(response.headers.get('cache-control')).toBe('no-store')
   expect(await response.json()).toMatchObject({ code: 'unavailable' })
+})
+
+test.each([
+  ['lost', 404, 'not-found'],
+  ['failed', 409, 'processing-failed'],
+] as const)('what was given up as %s is not waited for again: %i %s', async (why, status, code) => {
+  await using env = await testBindings()
+  const { id } = await completedTask(env)
+  const encoding = { taskId: id, variant: '800x800', format: 'webp' } as const
+  const send = async (): Promise<void> => await giveUp(env.cache, encoding, why)
+  const first = await afterTheWait(() => ask({ ...env, queue: { ...env.queue, send } }, id, '?format=webp'))
+  expect([first.status, first.headers.get('cache-control')]).toEqual([status, 'no-store'])
+  env.queue.sent.length = 0
+  const again = await ask(env, id, '?format=webp')
+  expect(again.status).toBe(status)
+  expect(await again.json()).toMatchObject({ code })
+  // Who takes either gets the JPEG, and may ask for the other in a minute.
+  const either = await ask(env, id)
+  expect([either.headers.get('content-type'), either.headers.get('cache-control')]).toEqual([
+    'image/jpeg',
+    'public, max-age=60',
+  ])
+  expect(await either.text()).toBe(JPEG)
+  expect(env.queue.sent).toEqual([])
+})
+
+test('what was given up and made after all is served', async () => {
+  await using env = await testBindings()
+  const { id } = await completedTask(env)
+  await giveUp(env.cache, { taskId: id, variant: '800x800', format: 'webp' }, 'failed')
+  await derive(env, id, '800x800', 'webp')
+  expect(await (await ask(env, id, '?format=webp')).text()).toBe(WEBP)
 })
 
 test.for(['webp', 'avif', 'png'] as const)('a %s variant is had as it is, and as nothing else', async (format) => {

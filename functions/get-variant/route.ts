@@ -91,9 +91,12 @@ first demand. By \`Accept\`, the JPEG comes instead when that takes more than tw
     ...shared,
     200: { description: 'The picture.', headers: bodyHeaders, content: images },
     206: { description: 'The part that `Range` asks for.', headers: partHeaders, content: images },
-    404: problemContent('`not-found`: there is no such task (any more), or it has no variant of this name.'),
+    404: problemContent(
+      '`not-found`: there is no such task (any more), it has no variant of this name, or the file of it is lost.',
+    ),
     409: problemContent(
-      '`task-not-finished`: ask again after `Retry-After`, or with `wait`. Or the task failed: then its own code.',
+      '`task-not-finished`: ask again after `Retry-After`, or with `wait`. Or the task failed: then its own code. ' +
+        '`processing-failed`: `format` could not be made; it is tried again when it is asked for later.',
     ),
     503: problemContent('`unavailable`: the store cannot be reached, or `format` is not made yet: see `Retry-After`.'),
   },

@@ -31,7 +31,9 @@ async function derivedOrNull(
 ): Promise<StoredFile | null> {
   try {
     const file = await derivedFile(c.env, task, variant.name, format)
-    if (file || negotiated) return file
+    if (file && !(file instanceof Problem)) return file
+    if (negotiated) return null
+    if (file) throw file
   } catch (error) {
     if (!negotiated || !(error instanceof Problem) || error.code !== 'unavailable') throw error
     c.env.invocation.log.warn('an encoding cannot be asked for; the JPEG is served', { err: error.cause })

@@ -1,11 +1,14 @@
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
 import { unavailable } from '#shared/errors.ts'
+import { givenUp } from '#shared/given-up.ts'
 import { newTaskId } from '#shared/task.ts'
-import { testBindings } from '../../test/bindings.ts'
+import { testBindings, testInvocation } from '../../test/bindings.ts'
 import { picture } from '../../test/pictures.ts'
-import { createTask, deliver, measuringInvocation } from './deliveries.fixture.ts'
+import { createTask, deliver, measuringInvocation, withInvocation } from './deliveries.fixture.ts'
 import { spec } from './rendering.fixture.ts'
 
 const jpeg = await picture({ width: 600, height: 400 })
@@ -66,6 +69,45 @@ describe('another encoding', () => {
     ]) {
       expect(await deliver(env, event)).toMatchObject({ status: 200, body: { outcome: 'pointless' } })
     }
+  })
+
+  test('is given up where the stored variant is lost or damaged, and its readers are told', async () => {
+    const errors: string[] = []
+    const log = { ...testInvocation().log, error: (message: string) => void errors.push(message) }
+    await using env = await testBindings({ invocation: testInvocation({ log }) })
+    for (const [harm, status, code] of [
+      ['lost', 404, 'not-found'],
+      ['damaged', 409, 'processing-failed'],
+    ] as const) {
+      const id = await finished(env)
+      const path = join(env.folder, 'output', id, '300x300.jpg')
+      await rm(path)
+      if (harm === 'damaged') await writeFile(path, jpeg.subarray(0, 2_000))
+      const before = await env.tasks.get(id)
+      const answer = await deliver(env, wanted(id, '300x300', 'webp'))
+      expect(answer).toMatchObject({ status: 200, body: { outcome: 'given up' } })
+      expect(await givenUp(env.cache, { taskId: id, variant: '300x300', format: 'webp' })).toMatchObject({
+        status,
+        code,
+      })
+      expect(await givenUp(env.cache, { taskId: id, variant: '300x300', format: 'avif' })).toBeNull()
+      expect(await env.tasks.get(id)).toEqual(before)
+      expect(errors.splice(0)).toContain('encoding given up')
+    }
+  })
+
+  test('is given up by the delivery after the last attempt, without another try', async () => {
+    await using env = await testBindings()
+    const id = await finished(env)
+    const encoding = { taskId: id, variant: '300x300', format: 'avif' } as const
+    const { maxAttempts } = env.settings
+    const blobs = { ...env.blobs, put: async () => await Promise.reject(unavailable('blob store')) }
+    const attempt = async (number: number) =>
+      await deliver(withInvocation({ ...env, blobs }, { attempt: number }), wanted(id, '300x300', 'avif'))
+    expect((await attempt(maxAttempts)).status).toBe(503)
+    expect(await givenUp(env.cache, encoding)).toBeNull()
+    expect(await attempt(maxAttempts + 1)).toMatchObject({ status: 200, body: { outcome: 'given up' } })
+    expect(await givenUp(env.cache, encoding)).toMatchObject({ status: 409, code: 'processing-failed' })
   })
 
   test('of a task that is deleted meanwhile leaves no file behind', async () => {

@@ -224,8 +224,11 @@ export async function render(path: string, picture: Picture, options: RenderOpti
   return { look: lookOf(frame), variants: variants() }
 }
 
-/** Another encoding of a variant that we made: a JPEG in sRGB, upright, without a profile. */
+/**
+ * Another encoding of a variant that we made: a JPEG in sRGB, upright, without a profile.
+ * @throws PermanentFailure `image-corrupt`
+ */
 export async function transcode(path: string, format: DerivedFormat): Promise<Buffer> {
   const image = sharp(path, { failOn: FAIL_ON })
-  return await (format === 'webp' ? asWebp(image) : asAvif(image))
+  return await decoding(format === 'webp' ? asWebp(image) : asAvif(image))
 }

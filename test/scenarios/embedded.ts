@@ -75,6 +75,7 @@ async function start(env: Record<string, string>): Promise<Running> {
   return {
     url,
     files: async () => await filesBelow(images).catch(() => []),
+    lose: async (file) => await rm(join(images, file)),
     outage: {
       blobs: async () => await replaceByFile(join(images, 'input')),
       tasks: async () => lockForWriting(join(folder, 'storage/tasks.sqlite')),

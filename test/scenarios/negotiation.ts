@@ -91,6 +91,19 @@ export function negotiation(place: Place): void {
       expect(await answerOf(await place.api.fetch(`${png.variants[0]!.href}?format=webp`))).toBe('400 invalid-request')
     })
 
+    it('of a file that is lost ends with 404, not with 503 for ever', async (context) => {
+      const { lose } = place.runtime
+      if (!lose) context.skip('this target cannot lose a file')
+      const { id, variants } = await place.api.completed(await picture(), { variants: '60x' })
+      await lose!(`output/${id}/60x.jpg`)
+      const answer = async (): Promise<string> =>
+        await answerOf(await place.api.fetch(`${variants[0]!.href}?format=webp`))
+      await expect.poll(answer, { timeout: 20_000 }).toBe('404 not-found')
+      expect(await answerOf(await place.api.fetch(variants[0]!.href, { headers: { accept: CHROME } }))).toBe(
+        '404 not-found',
+      )
+    })
+
     it('many who ask at once get one and the same file', async () => {
       const small = task.variants[1]!.href
       const asked = Array.from({ length: 20 }, async () => {

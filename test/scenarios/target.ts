@@ -5,6 +5,8 @@ export interface Running {
   url: string
   /** Every stored file, unfinished ones too, as `input/{taskId}/original.jpg`, in order. */
   files: () => Promise<string[]>
+  /** Loses one stored file, named as `files` does. Left out where a target cannot do that. */
+  lose?: (file: string) => Promise<void>
   /** Takes a store away until what it resolves with is called. Null where a target cannot do that. */
   outage: {
     blobs: (() => Promise<() => Promise<void>>) | null

@@ -1,7 +1,6 @@
 /** Which calls of a container are answered: those that its function's config names, about its invocation's task alone. */
 import type { Call } from '#shared/calls.ts'
 import type { Message } from '#shared/message.ts'
-import { taskCacheKey } from '#shared/read-task.ts'
 
 /** `all`: what runs in a container for another reason than distrust, as everything does in development. */
 export type AllowedCalls = 'all' | readonly Call[]
@@ -14,12 +13,16 @@ const byId: Rule = (task, [id]) => id === task
 /** Not by its subject alone: with another task's message id it would keep that task's own message out of the queue. */
 function isMessageAbout(task: string, message: unknown): boolean {
   const { subject, id } = (message ?? {}) as Partial<Message>
-  return subject === task && isMessageIdOf(task, id)
+  return subject === task && isPartOf(task, id)
 }
-function isMessageIdOf(task: string, id: unknown): boolean {
+function isPartOf(task: string, id: unknown): boolean {
   return typeof id === 'string' && id.startsWith(`${task}.`)
 }
-const byKey: Rule = (task, [key]) => key === taskCacheKey(task)
+/** A key is a kind of thing, a colon, and what it is about. */
+const byKey: Rule = (task, [key]) => {
+  const about = typeof key === 'string' ? key.slice(key.indexOf(':') + 1) : undefined
+  return about === task || isPartOf(task, about)
+}
 
 /** A call without a rule is about no one task: its name in the config decides alone. */
 const RULES: Partial<Record<Call, Rule>> = {
@@ -38,7 +41,7 @@ const RULES: Partial<Record<Call, Rule>> = {
   'tasks.postpone': byId,
   'tasks.changes': byId,
   'queue.send': (task, [message]) => isMessageAbout(task, message),
-  'queue.remove': (task, [, id]) => isMessageIdOf(task, id),
+  'queue.remove': (task, [, id]) => isPartOf(task, id),
   'cache.get': byKey,
   'cache.add': byKey,
   'cache.set': byKey,
