@@ -1,3 +1,6 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { FIXTURES } from '../test/runtime/function.ts'
@@ -7,6 +10,18 @@ import { loadAll } from './targets/node/load-later.ts'
 
 const CONFIGS = fileURLToPath(new URL('../test/runtime/discovery/fixtures/functions', import.meta.url))
 const noHost = {} as FunctionHost
+
+/** A folder of functions that have a config and nothing else. */
+async function configs(all: Record<string, object>): Promise<{ path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), 'revela-functions-'))
+  await writeFile(join(path, 'package.json'), '{ "type": "module" }')
+  for (const [name, config] of Object.entries(all)) {
+    await mkdir(join(path, name))
+    const text = `export default ${JSON.stringify({ timeoutMs: 1_000, ...config })}`
+    await writeFile(join(path, name, 'config.ts'), text)
+  }
+  return { path, [Symbol.asyncDispose]: async () => await rm(path, { recursive: true }) }
+}
 
 describe('discovery', () => {
   it('reads each folder, and names each broken one with its reason; the rest is there', async () => {
@@ -43,6 +58,25 @@ describe('discovery', () => {
     const names = ['broken-throws', 'broken-exits', 'probe']
     const { functions, broken } = await discover({ folder: FIXTURES, names, hostFor: () => noHost })
     expect([functions.map(({ name }) => name), broken]).toEqual([names, []])
+  })
+
+  it('breaks the second of two that would answer the same, and names the first', async () => {
+    await using folder = await configs({
+      'a-list': { trigger: { type: 'http', routes: ['GET /a', 'GET /a/{id}'] } },
+      'b-other': { trigger: { type: 'http', routes: ['GET /b', 'GET /a/{name}'] } },
+      'c-method': { trigger: { type: 'http', routes: ['POST /a/{id}', 'GET /a/b', 'GET /b'] } },
+      'd-queue': { trigger: { type: 'queue', queue: 'q', concurrency: 1, maxAttempts: 1 } },
+      'e-queue': { trigger: { type: 'queue', queue: 'q', concurrency: 1, maxAttempts: 1 } },
+      'f-timer': { trigger: { type: 'timer', everyMs: 1_000 } },
+      'g-timer': { trigger: { type: 'timer', everyMs: 1_000 } },
+    })
+    const { functions, broken } = await discover({ folder: folder.path, hostFor: () => noHost })
+    // What a broken one asked for as well is still free.
+    expect(functions.map(({ name }) => name)).toEqual(['a-list', 'c-method', 'd-queue', 'f-timer', 'g-timer'])
+    expect(broken).toEqual([
+      { name: 'b-other', error: "config.ts: GET /a/{name} is a-list's already" },
+      { name: 'e-queue', error: "config.ts: the queue q is d-queue's already" },
+    ])
   })
 
   it('lets the environment change a config before anything is made of it', async () => {

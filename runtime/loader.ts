@@ -102,16 +102,28 @@ export function hosted(found: FoundFunction, host: FunctionHost): LoadedFunction
   return { ...found, host, concurrency, running: 0, answered: new Map(), error: null }
 }
 
+/** Notes what is this function's alone: of two with one queue or one route, who gets what would be chance. */
+function reserve(taken: Map<string, string>, { name, config: { trigger } }: FoundFunction): void {
+  const queues = trigger.type === 'queue' ? [`the queue ${trigger.queue}`] : []
+  const own = trigger.type === 'http' ? trigger.routes : queues
+  const keyOf = (one: string): string => one.replaceAll(/\{\w+\}/g, '{}')
+  const clash = own.find((one) => taken.has(keyOf(one)))
+  if (clash !== undefined) throw new Error(`config.ts: ${clash} is ${taken.get(keyOf(clash))}'s already`)
+  for (const one of own) taken.set(keyOf(one), name)
+}
+
 /** Reads the configs alone: of the apps, nothing is imported here. */
 export async function discover({ folder, names, hostFor, override }: DiscoverOptions): Promise<Found> {
   const functions: LoadedFunction[] = []
   const broken: BrokenFunction[] = []
+  const taken = new Map<string, string>()
   for (const name of names ?? (await namesIn(folder))) {
     try {
       const own = join(folder, name)
       const module = (await import(pathToFileURL(join(own, 'config.ts')).href)) as { default?: FunctionConfig }
       const config = checkConfig(module.default)
       const found = { name, folder: own, config: override?.(name, config) ?? config }
+      reserve(taken, found)
       functions.push(hosted(found, hostFor(found)))
     } catch (error) {
       broken.push({ name, error: messageOf(error) })
