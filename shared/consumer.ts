@@ -47,6 +47,11 @@ export interface DeadLetter {
   diedAt: string
 }
 
+/** How many messages a queue has is not to be had here: the platform's own metrics have it. */
+export class NotCounted extends Error {
+  override readonly name = 'NotCounted'
+}
+
 export interface QueueDriver extends Queue {
   /**
    * Wakes on a message, it does not poll for those of its own process. A message whose worker died comes again when its
@@ -54,10 +59,13 @@ export interface QueueDriver extends Queue {
    * verdict, copies it to `<queue>-dead` and only then takes it off.
    */
   consume(queue: string, options: ConsumeOptions, handle: (delivery: Delivery) => Promise<Verdict>): Consumer
+  /** Rejects with NotCounted where only the platform knows. */
   stats(queue: string): Promise<QueueStats>
   deadLetters(queue: string, limit: number): Promise<DeadLetter[]>
   /** Where a platform delivers, and not `consume`: puts the letter on `<queue>-dead`. Durable when it resolves. */
   bury?(letter: DeadLetter): Promise<void>
+  /** Where a platform delivers, and its own retries cannot wait: adds the delivery anew, to come after so many ms. */
+  later?(delivery: Delivery, afterMs: number): Promise<void>
   close(): Promise<void>
 }
 

@@ -15,6 +15,7 @@ export const OF_FUNCTION: Record<string, Record<string, string>> = {
 export const OF_DRIVER: Record<string, string[]> = {
   cache: ['lru-cache'],
   fetch: ['undici', 'ipaddr.js'],
+  queue: ['google-auth-library', '@azure/storage-queue'],
   'rate-limit': ['rate-limiter-flexible'],
 }
 

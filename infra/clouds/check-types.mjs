@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const CLIENT = /from '(@aws-sdk|@azure|@google-cloud|aws-lambda)\b/
+const CLIENT = /from '(@aws-sdk|@azure|@google-cloud|google-auth-library|aws-lambda)\b/
 const installed = existsSync(fileURLToPath(new URL('../../runtime/node_modules/@types/aws-lambda', import.meta.url)))
 
 function check() {

@@ -1,0 +1,41 @@
+/** Messages as CloudEvents over HTTP, in binary mode, to a sink of Knative Eventing: a broker, a channel, or a service. */
+import { unavailable } from '#shared/errors.ts'
+import { type DeliveredQueue, deliveredQueue } from './delivered.ts'
+import {
+  type Attributes,
+  attributesOf,
+  attributesOfLetter,
+  deadQueueOf,
+  headerValue,
+  prefixed,
+} from './event-attributes.ts'
+import { post } from './post.ts'
+
+export interface CloudEventsOptions {
+  /** K_SINK: where every queue goes that has no sink of its own. */
+  sink?: string | undefined
+  /** By queue; `<queue>-dead` is one of them. */
+  sinks?: Readonly<Record<string, string>>
+  /** Added to each event, as a SinkBinding asks in K_CE_OVERRIDES. */
+  extensions?: Attributes
+}
+
+export function cloudEventsQueue({ sink, sinks = {}, extensions = {} }: CloudEventsOptions): DeliveredQueue {
+  async function emit(queue: string, attributes: Attributes, data: unknown): Promise<void> {
+    const url = Object.hasOwn(sinks, queue) ? sinks[queue] : sink
+    if (url === undefined)
+      throw unavailable('queue', new Error(`no sink for ${queue}: neither K_SINK nor SINKS has one`))
+    const named = prefixed({ ...attributes, ...extensions })
+    const headers = Object.entries(named).map(([name, value]) => [name, headerValue(value)])
+    await post(url, {
+      headers: { ...Object.fromEntries(headers), 'content-type': 'application/json' },
+      body: JSON.stringify(data ?? null),
+    })
+  }
+
+  return deliveredQueue({
+    platform: 'Knative Eventing',
+    send: (message) => emit(message.queue, attributesOf(message), message.data),
+    bury: (letter) => emit(deadQueueOf(letter.message.queue), attributesOfLetter(letter), letter.message.data),
+  })
+}
