@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import * as limits from '#shared/limits.ts'
 import { VARIANT_NAME } from '#shared/variant.ts'
-import { LINK_TTL_MS, TIMEOUT_MAX_MS } from './limits.ts'
+import { LINK_TTL_MS, LOG_SPOOL_BYTES_MAX, TIMEOUT_MAX_MS } from './limits.ts'
 
 const YEARS_DAYS = 36_500
 const { SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS } = limits
@@ -101,7 +101,13 @@ const Environment = z.object({
   S3_ENDPOINT: serverUrl('http', 'https').optional(),
   S3_ACCESS_KEY_ID: z.string().optional(),
   S3_SECRET_ACCESS_KEY: z.string().optional(),
+  LOKI_URL: serverUrl('http', 'https').optional(),
+  LOG_SPOOL_PATH: z.string().default('storage/logs'),
+  LOG_SPOOL_BYTES_MAX: integer(limits.MIB).default(LOG_SPOOL_BYTES_MAX),
   OTEL_EXPORTER_OTLP_ENDPOINT: serverUrl('http', 'https').optional(),
+  OTEL_SERVICE_NAME: expected('letters, digits, - and _', (text) => /^\w[\w-]{0,62}$/.exec(text)?.[0]).default(
+    'revela',
+  ),
   CONCURRENCY: integer(1, 64).optional(),
   MAX_RETRIES: integer(0, 100).optional(),
   API_KEY: secrets('keys', 8).optional(),
@@ -135,7 +141,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
   const given = Object.fromEntries(known.map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]]))
   const result = Environment.safeParse(given)
   if (result.success) return result.data
-  const secret = (name: string): boolean => /KEY|SECRET|PASSWORD|MONGODB_URI|REDIS_URL/.test(name)
+  const secret = (name: string): boolean => /KEY|SECRET|PASSWORD|MONGODB_URI|REDIS_URL|LOKI_URL/.test(name)
   const lines = result.error.issues.map(({ path, message }) => {
     const name = String(path[0])
     return `${name}: ${message}${secret(name) ? '' : `, got ${JSON.stringify(given[name])}`}`

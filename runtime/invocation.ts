@@ -2,7 +2,7 @@
 import type { Caller, Invocation, Logger, Measures } from '#shared/bindings.ts'
 import type { Gate } from './guard.ts'
 import { UPLOAD_TOTAL_MS } from './limits.ts'
-import { invocationLogger, type RootLogger } from './logger.ts'
+import { invocationLogger, type RootLogger } from './console/logger.ts'
 import type { Metrics } from './console/metrics.ts'
 import { childTraceparent, randomHex, traceIdOf } from './trace.ts'
 
@@ -13,6 +13,8 @@ export interface InvocationContext {
   attempt?: number | undefined
   /** The invocation's own; a new trace where it is left out. */
   traceparent?: string | undefined
+  /** The traceparent that it continues; default: the request's. */
+  parent?: string | undefined
   taskId?: string | undefined
   /** Bytes received so far on the request's connection: while they grow, the deadline moves on. */
   bytesRead?: (() => number) | undefined

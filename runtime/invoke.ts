@@ -6,7 +6,8 @@ import { guardBindings, type OpenBindings } from './guard.ts'
 import { FunctionDied, RunningInvocation, RuntimeClosing, type InvocationContext } from './invocation.ts'
 import { BUSY_RETRY_SECONDS } from './limits.ts'
 import type { LoadedFunction } from './loader.ts'
-import type { RootLogger } from './logger.ts'
+import type { RootLogger } from './console/logger.ts'
+import type { EndedInvocation } from './console/invocation-metrics.ts'
 import type { Metrics } from './console/metrics.ts'
 
 export type Invoke = (fn: LoadedFunction, request: Request, context: InvocationContext) => Promise<Response>
@@ -72,10 +73,9 @@ function run(fn: LoadedFunction, request: Request, invocation: RunningInvocation
 
 export function createInvoke({ bindings, settingsOf, logger, metrics, publicUrl }: InvokeOptions): Invoke {
   const bindingsOf = guardBindings(bindings)
-  const report = (fn: LoadedFunction, invocation: RunningInvocation, status: number, err: unknown): void => {
-    const ms = performance.now() - invocation.startedAt
-    fn.answered.set(status, (fn.answered.get(status) ?? 0) + 1)
-    metrics.duration.observe({ function: fn.name }, ms / 1_000)
+  const report = (ended: EndedInvocation): void => {
+    const { invocation, status, ms, err } = ended
+    metrics.ended(ended)
     const line = { ...invocation.fields(), status, ms: Math.round(ms * 100) / 100, err }
     const failed = err instanceof RuntimeClosing ? 'warn' : 'error'
     logger[status >= 500 ? failed : 'info'](line, 'invocation')
@@ -89,7 +89,8 @@ export function createInvoke({ bindings, settingsOf, logger, metrics, publicUrl 
       const result = await run(fn, request, invocation, bindingsOf(settingsOf(fn), invocation, invocation))
       const problem = result instanceof Problem ? result : null
       const response = problem ? problemResponse(problem, { publicUrl, instance }) : (result as Response)
-      report(fn, invocation, response.status, problem?.cause)
+      const ms = performance.now() - invocation.startedAt
+      report({ fn, invocation, request, parent: context.parent, status: response.status, ms, err: problem?.cause })
       return response
     } finally {
       invocation.stopDeadline()

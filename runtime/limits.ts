@@ -1,5 +1,5 @@
 /** The runtime's own limits, named with their units. Those of the API's contract are in shared/limits.ts. */
-import { DAY_MS, MINUTE_MS, SECOND_MS } from '#shared/limits.ts'
+import { DAY_MS, MIB, MINUTE_MS, SECOND_MS } from '#shared/limits.ts'
 
 /** Invocations of one http function that may run at once, unless its config says otherwise. */
 export const HTTP_CONCURRENCY = 1_000
@@ -15,6 +15,8 @@ export const DRAIN_MARGIN_MS = 5 * SECOND_MS
 export const LAST_ANSWERS_MS = SECOND_MS
 /** Default of LINK_TTL. */
 export const LINK_TTL_MS = 7 * DAY_MS
+/** Default of LOG_SPOOL_BYTES_MAX, for each process. */
+export const LOG_SPOOL_BYTES_MAX = 256 * MIB
 /** Tasks that the embedded cache holds. */
 export const CACHE_ENTRIES_MAX = 2_000
 /** Seconds a client is asked to wait when there is no slot. */

@@ -8,9 +8,10 @@ import { endWaitsOf } from './guard.ts'
 import { brokenOf } from './console/health.ts'
 import { DRAIN_MARGIN_MS } from './limits.ts'
 import { type BrokenFunction, discover, type LoadedFunction } from './loader.ts'
-import { createLogger, type RootLogger } from './logger.ts'
+import { createLogger, type RootLogger } from './console/logger.ts'
 import { createMetrics } from './console/metrics.ts'
 import { drain } from './shutdown.ts'
+import { openTelemetry } from './telemetry/open.ts'
 import { createHosts } from './targets/node/hosts.ts'
 import { listenAll } from './targets/node/listen.ts'
 import { loadLater } from './targets/node/load-later.ts'
@@ -47,12 +48,15 @@ export function drainMs({ DRAIN_MS }: Pick<Config, 'DRAIN_MS'>, functions: reado
 }
 
 export async function startRuntime(config: Config, options: StartOptions = {}): Promise<Runtime> {
-  const { functionsFolder: folder = FUNCTIONS, dev = false, open, logger = createLogger(config) } = options
+  const telemetry = await openTelemetry(config)
+  const { functionsFolder: folder = FUNCTIONS, dev = false, open } = options
+  const { logger = createLogger(config, telemetry.keep) } = options
   const metrics = createMetrics()
   const hosts = createHosts(config, { dev, metrics, logger })
   const find = () => discover({ ...hosts, folder, names: config.FUNCTIONS })
   const core = await openCore(config, { find, logger, metrics, open })
   const { functions, broken, bindings, streams } = core
+  await telemetry.attach(core)
 
   const { api, servers } = await listenAll(core)
   const consumers = consumeQueues(core)

@@ -28,6 +28,7 @@ const NODE = /^node:/
 const CORE = /^runtime\/(?!main\.ts)[a-z-]+\.ts$/
 const TRIGGERS = /^runtime\/triggers\//
 const CONSOLE = /^runtime\/console\//
+const TELEMETRY = /^runtime\/telemetry\//
 /** Where the name of what is imported is found at run time: functions, containers' functions, commands. */
 const COMPUTED = new Set([
   'runtime/loader.ts',
@@ -77,14 +78,24 @@ export const ROWS: Row[] = [
   {
     from: 'runtime/main.ts',
     files: /^runtime\/main\.ts()$/,
-    may: () => [SHARED, CORE, TRIGGERS, CONSOLE, NODE, /^runtime\/targets\/node\//],
+    may: () => [SHARED, CORE, TRIGGERS, CONSOLE, TELEMETRY, NODE, /^runtime\/targets\/node\//],
   },
   {
     from: 'runtime core and triggers',
     files: /^runtime\/(?:triggers\/)?[^/]+\.ts()$/,
-    may: () => [SHARED, CORE, TRIGGERS, CONSOLE, NODE, only('hono/router', 'zod', 'pino', 'croner')],
+    may: () => [SHARED, CORE, TRIGGERS, CONSOLE, NODE, only('hono/router', 'zod', 'croner')],
   },
-  { from: 'console', files: /^runtime\/console\/()/, may: () => [SHARED, CORE, CONSOLE, NODE, only('prom-client')] },
+  {
+    from: 'console',
+    files: /^runtime\/console\/()/,
+    may: () => [SHARED, CORE, CONSOLE, NODE, only('prom-client', 'pino')],
+  },
+  {
+    from: 'telemetry/*',
+    files: /^runtime\/telemetry\/()/,
+    may: () => [SHARED, CORE, CONSOLE, TELEMETRY, NODE],
+    late: only('@opentelemetry'),
+  },
   {
     from: 'drivers/*',
     files: /^runtime\/drivers\/([^/]+)\//,

@@ -87,6 +87,8 @@ const PLANTED: [file: string, text: string][] = [
   ['runtime/triggers/http.ts', "import { serve } from '@hono/node-server'"],
   ['runtime/console/health.ts', "import { openSqlite } from '../drivers/sqlite/file.ts'"],
   ['runtime/console/docs.ts', "import { nodeServer } from '../targets/node/server.ts'"],
+  ['runtime/telemetry/spans.ts', "import { trace } from '@opentelemetry/api'"],
+  ['runtime/telemetry/logs.ts', "import { startRuntime } from '../main.ts'"],
   ['runtime/drivers/tasks/sqlite.ts', "import { paths } from '../blobs/paths.ts'"],
   ['runtime/drivers/tasks/sqlite.ts', "import type { Config } from '../../config.ts'"],
   ['runtime/drivers/tasks/sqlite.ts', "import { LRUCache } from 'lru-cache'"],

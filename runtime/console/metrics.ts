@@ -1,10 +1,8 @@
 /** Prometheus metrics. Names follow OpenTelemetry's FaaS conventions where those have one; labels are bounded. */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Measures } from '#shared/bindings.ts'
-import type { QueueDriver } from '#shared/consumer.ts'
-import type { LoadedFunction } from '../loader.ts'
-
-const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+import { NotCounted, type QueueDriver } from '#shared/consumer.ts'
+import { invocationMetrics, SECONDS } from './invocation-metrics.ts'
 
 export type Metrics = ReturnType<typeof createMetrics>
 
@@ -27,7 +25,7 @@ export function createMetrics() {
   }
   return {
     registry,
-    duration: seconds('faas_invoke_duration_seconds', 'From the request to the Response.', 'function'),
+    ...invocationMetrics(registry),
     coldstarts: counter('faas_coldstarts_total', 'Containers started.', 'function'),
     containers: gauge('containers', 'Containers alive.', 'function'),
     verdicts: counter('queue_verdicts_total', 'Queue messages by verdict.', 'queue', 'verdict'),
@@ -35,26 +33,6 @@ export function createMetrics() {
       const metric = measures[name]
       if (metric instanceof Histogram) metric.observe(labels, value)
       else metric.inc(labels, value)
-    },
-    /** Written when they are scraped, from counts that the functions keep: an invocation pays nothing for them. */
-    collectFunctions(functions: readonly LoadedFunction[]): void {
-      const ended = counter('faas_invocations_total', 'Invocations that ended.', 'function', 'trigger', 'status')
-      const errors = counter('faas_errors_total', 'Invocations that ended with 5xx.', 'function')
-      const timeouts = counter('faas_timeouts_total', 'Invocations that passed their deadline.', 'function')
-      const running = gauge('faas_invocations_in_flight', 'Invocations that run now.', 'function')
-      Object.assign(ended, {
-        collect() {
-          for (const metric of [ended, errors, timeouts]) metric.reset()
-          for (const fn of functions) {
-            running.set({ function: fn.name }, fn.running)
-            for (const [status, count] of fn.answered) {
-              ended.inc({ function: fn.name, trigger: fn.config.trigger.type, status }, count)
-              if (status >= 500) errors.inc({ function: fn.name }, count)
-              if (status === 504) timeouts.inc({ function: fn.name }, count)
-            }
-          }
-        },
-      })
     },
     /** Read from the queue itself: nothing is counted twice over replicas or lost over restarts. */
     collectQueues(driver: QueueDriver, queues: readonly string[], waiters: () => number): void {
@@ -64,7 +42,13 @@ export function createMetrics() {
       let reading = Promise.resolve()
       const read = async (): Promise<void> => {
         for (const queue of queues) {
-          const { oldestMs, ...states } = await driver.stats(queue)
+          const stats = await driver.stats(queue).catch((error: unknown) => {
+            if (error instanceof NotCounted) return null
+            throw error
+          })
+          // Without a number there is no series: a zero would be a lie.
+          if (!stats) continue
+          const { oldestMs, ...states } = stats
           for (const [state, count] of Object.entries(states)) depth.set({ queue, state }, count)
           age.set({ queue }, oldestMs / 1_000)
         }

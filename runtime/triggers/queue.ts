@@ -32,10 +32,10 @@ export async function deliver(
   { invoke, logger, metrics }: Reports,
   maxMs?: number,
 ): Promise<Verdict> {
-  const { queue, id, subject: task } = message
-  const traceparent = childTraceparent(message.traceparent)
+  const { queue, id, subject: task, traceparent: parent } = message
+  const traceparent = childTraceparent(parent)
   const request = eventRequest(message, attempt, traceparent)
-  const context = { caller: { kind: 'open' as const }, attempt, traceparent, taskId: task, maxMs }
+  const context = { caller: { kind: 'open' as const }, attempt, traceparent, parent, taskId: task, maxMs }
   const response = await invoke(fn, request, context)
   const verdict = verdictOf(response)
   await response.body?.cancel()

@@ -3,7 +3,7 @@ import type { TaskStore } from '#shared/bindings.ts'
 import type { Invoke } from '../invoke.ts'
 import { TIMEOUT_MAX_MS } from '../limits.ts'
 import { type LoadedFunction, messageOf, type ResolvedConfig } from '../loader.ts'
-import type { RootLogger } from '../logger.ts'
+import type { RootLogger } from '../console/logger.ts'
 import { childTraceparent } from '../trace.ts'
 
 type TimerConfig = Extract<ResolvedConfig['trigger'], { type: 'timer' }>

@@ -2,7 +2,7 @@
 import type { Config } from '../../config.ts'
 import { checkApp, type FunctionHost, inlineHost } from '../../host.ts'
 import { type FoundFunction, indexOf, type LoadedFunction, messageOf, type ResolvedConfig } from '../../loader.ts'
-import type { RootLogger } from '../../logger.ts'
+import type { RootLogger } from '../../console/logger.ts'
 import type { Metrics } from '../../console/metrics.ts'
 import { settingsOf } from '../../settings.ts'
 import { storageOf } from '../../stacks/storage.ts'

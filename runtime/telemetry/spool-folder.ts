@@ -1,0 +1,48 @@
+/**
+ * Where the lines of one process lie: `<root>/<service>.<n>`, n being the lowest number that no living process has. A
+ * process that is started again takes the number of the one that died, and goes on with what that left. So the numbers,
+ * and Loki's streams, are as many as processes run at once; and in each stream time only goes forward, which Loki asks for.
+ */
+import { mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { SPOOL_FOLDERS_MAX } from './limits.ts'
+import { tryLock } from './lock.ts'
+import { isSpoolFile } from './spool-files.ts'
+
+export interface SpoolFolder {
+  path: string
+  service: string
+  /** Its number, as text: the label `replica`. */
+  replica: string
+  release(): void
+}
+
+const NAME = /^(.+)\.(\d+)$/
+
+function lockFolder(root: string, name: string): SpoolFolder | null {
+  const [, service, replica] = NAME.exec(name) ?? []
+  if (service === undefined || replica === undefined) return null
+  const path = join(root, name)
+  const release = tryLock(join(path, 'lock'))
+  return release && { path, service, replica, release }
+}
+
+/** Makes what is missing; throws what the file system says. */
+export function claimFolder(root: string, service: string): SpoolFolder {
+  for (let replica = 0; replica < SPOOL_FOLDERS_MAX; replica++) {
+    const name = `${service}.${replica}`
+    mkdirSync(join(root, name), { recursive: true })
+    const folder = lockFolder(root, name)
+    if (folder) return folder
+  }
+  throw new Error(`${root}: all ${SPOOL_FOLDERS_MAX} folders of ${service} are taken`)
+}
+
+/** Folders with lines whose process is dead, each locked when it is asked for: it is the caller's until released. */
+export function* abandonedFolders(root: string): Generator<SpoolFolder> {
+  for (const entry of readdirSync(root, { withFileTypes: true })) {
+    if (!entry.isDirectory() || !readdirSync(join(root, entry.name)).some(isSpoolFile)) continue
+    const folder = lockFolder(root, entry.name)
+    if (folder) yield folder
+  }
+}
