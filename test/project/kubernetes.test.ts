@@ -1,0 +1,86 @@
+/** What infra/kubernetes says of the functions and the environment is what they are. */
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
+import { checkConfig, type ResolvedConfig } from '../../runtime/loader.ts'
+import { PROJECT } from './command.ts'
+
+interface Container {
+  env: { name: string; value?: string }[]
+}
+interface Manifest {
+  kind: string
+  metadata: { name: string }
+  configMapGenerator?: { literals: string[] }[]
+  stringData?: Record<string, string>
+  spec: {
+    template: { spec: { terminationGracePeriodSeconds: number; containers: [Container] } }
+    triggers: { metadata: { listName: string } }[]
+  }
+}
+
+const FOLDER = join(PROJECT, 'infra/kubernetes')
+const manifests = globSync('**/*.yaml', { cwd: FOLDER }).flatMap((file) =>
+  parseAllDocuments(readFileSync(join(FOLDER, file), 'utf8')).map((document) => document.toJS() as Manifest),
+)
+
+const names = globSync('functions/*/config.ts', { cwd: PROJECT }).map((file) => file.split('/')[1]!)
+const configs = new Map<string, ResolvedConfig>()
+for (const name of names) {
+  const { default: config } = (await import(join(PROJECT, 'functions', name, 'config.ts'))) as { default: unknown }
+  configs.set(name, checkConfig(config))
+}
+
+function deployment(name: string): Manifest {
+  return manifests.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === name)!
+}
+
+function environmentOf(name: string): Record<string, string | undefined> {
+  const [{ env }] = deployment(name).spec.template.spec.containers
+  return Object.fromEntries(env.map((entry) => [entry.name, entry.value]))
+}
+
+function functionsOf(name: string): ResolvedConfig[] {
+  return (environmentOf(name)['FUNCTIONS'] ?? '').split(',').map((own) => configs.get(own)!)
+}
+
+describe('infra/kubernetes', () => {
+  test('each function runs in one deployment: those that answer in api, the others in worker', () => {
+    const [api, worker] = ['api', 'worker'].map((name) => environmentOf(name)['FUNCTIONS']!.split(','))
+    expect([...api!, ...worker!].sort()).toEqual([...names].sort())
+    expect(api!.every((name) => configs.get(name)!.trigger.type === 'http')).toBe(true)
+    expect(worker!.some((name) => configs.get(name)!.trigger.type === 'http')).toBe(false)
+  })
+
+  test('a worker may end what it has begun before it is killed', () => {
+    const longest = Math.max(...functionsOf('worker').map(({ timeoutMs }) => timeoutMs))
+    const { terminationGracePeriodSeconds: seconds } = deployment('worker').spec.template.spec
+    // The default of DRAIN_MS, and time for the process itself.
+    expect(seconds * 1_000).toBeGreaterThan(longest + 5_000)
+    const api = deployment('api').spec.template.spec.terminationGracePeriodSeconds
+    expect(api * 1_000).toBeGreaterThan(Number(environmentOf('api')['DRAIN_MS']))
+  })
+
+  test("workers are scaled by every queue's list of waiting messages", () => {
+    const queues = functionsOf('worker').flatMap(({ trigger }) => (trigger.type === 'queue' ? [trigger.queue] : []))
+    const scaled = manifests.find(({ kind }) => kind === 'ScaledObject')!
+    const lists = scaled.spec.triggers.map(({ metadata }) => metadata.listName)
+    expect(lists.sort()).toEqual(queues.map((queue) => `bull:${queue}:wait`).sort())
+  })
+
+  test('no variable is one that the runtime does not read', () => {
+    const known = readFileSync(join(PROJECT, '.env.example'), 'utf8')
+    const literals = manifests.flatMap(({ configMapGenerator = [] }) =>
+      configMapGenerator.flatMap((map) => map.literals),
+    )
+    const variables = [
+      ...literals.map((literal) => literal.split('=')[0]!),
+      ...manifests.flatMap(({ stringData = {} }) => Object.keys(stringData)),
+      ...['api', 'worker'].flatMap((name) => Object.keys(environmentOf(name))),
+      // KEDA's own.
+    ].filter((name) => name !== 'REDIS_ADDRESS')
+    expect(variables.filter((name) => !new RegExp(`^#? ?${name}=`, 'm').test(known))).toEqual([])
+    expect(variables.length).toBeGreaterThan(10)
+  })
+})
