@@ -4,6 +4,7 @@ import { type Runtime, type StartOptions, startRuntime } from '../main.ts'
 import { fail, say } from './report.ts'
 import { drainOnSignal, outliveStrays } from './signals.ts'
 import { startTable } from './table.ts'
+import { checkWritable } from './writable.ts'
 
 const PORTS_TRIED = 20
 const PORT_MAX = 65_535
@@ -52,6 +53,7 @@ export function announce(runtime: Runtime, config: Config, inContainers = false)
 export async function run(): Promise<void> {
   try {
     const config = readConfig()
+    checkWritable(config)
     outliveStrays(say)
     const runtime = await startRuntime(config).catch((error: unknown) => {
       throw explained(error, config)
