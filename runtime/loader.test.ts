@@ -79,6 +79,16 @@ describe('discovery', () => {
     ])
   })
 
+  it('breaks a timer whose cron expression is none', async () => {
+    await using folder = await configs({
+      bad: { trigger: { type: 'timer', cron: 'every day' } },
+      good: { trigger: { type: 'timer', cron: '0 3 * * *' } },
+    })
+    const { functions, broken } = await discover({ folder: folder.path, hostFor: () => noHost })
+    expect(functions.map(({ name }) => name)).toEqual(['good'])
+    expect(broken).toEqual([{ name: 'bad', error: expect.stringMatching(/^config\.ts: trigger\.cron: .*every day/) }])
+  })
+
   it('lets the environment change a config before anything is made of it', async () => {
     const { functions } = await discover({
       folder: CONFIGS,

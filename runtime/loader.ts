@@ -8,6 +8,7 @@ import { BACKOFF_DEFAULT } from '#shared/consumer.ts'
 import type { FunctionConfig } from '#shared/function.ts'
 import { type FunctionHost, messageOf } from './host.ts'
 import { HTTP_CONCURRENCY, TIMEOUT_MAX_MS } from './limits.ts'
+import { scheduleOf } from './triggers/timer.ts'
 
 export const QUEUE_NAME = /^[a-z][a-z0-9-]{0,62}$/
 
@@ -102,6 +103,14 @@ export function hosted(found: FoundFunction, host: FunctionHost): LoadedFunction
   return { ...found, host, concurrency, running: 0, answered: new Map(), error: null }
 }
 
+/** Here, not where its timer starts: what is wrong with a config stays wrong, whatever becomes of the code. */
+async function checkSchedule({ trigger }: ResolvedConfig): Promise<void> {
+  if (trigger.type !== 'timer') return
+  await scheduleOf(trigger).catch((cause: unknown) => {
+    throw new Error(`config.ts: trigger.cron: ${messageOf(cause)}`, { cause })
+  })
+}
+
 /** Notes what is this function's alone: of two with one queue or one route, who gets what would be chance. */
 function reserve(taken: Map<string, string>, { name, config: { trigger } }: FoundFunction): void {
   const queues = trigger.type === 'queue' ? [`the queue ${trigger.queue}`] : []
@@ -123,6 +132,7 @@ export async function discover({ folder, names, hostFor, override }: DiscoverOpt
       const module = (await import(pathToFileURL(join(own, 'config.ts')).href)) as { default?: FunctionConfig }
       const config = checkConfig(module.default)
       const found = { name, folder: own, config: override?.(name, config) ?? config }
+      await checkSchedule(found.config)
       reserve(taken, found)
       functions.push(hosted(found, hostFor(found)))
     } catch (error) {

@@ -118,13 +118,6 @@ describe('a timer function', () => {
     await timer.stop()
   })
 
-  it('with a bad cron expression is broken by name, and the others run', async () => {
-    const bad = await timed({ claimTick: async () => true }, ok, { everyMs: undefined, cron: 'every day' })
-    expect(bad.timers).toEqual([])
-    expect(bad.fn.fn.error).toMatch(/^config\.ts: trigger\.cron: /)
-    await bad.stop()
-  })
-
   it('waits for an instant that is farther than setTimeout can count', async () => {
     vi.useFakeTimers()
     const far = 2 ** 31 + 5_000

@@ -2,7 +2,8 @@
 import type { TaskStore } from '#shared/bindings.ts'
 import type { Invoke } from '../invoke.ts'
 import { TIMEOUT_MAX_MS } from '../limits.ts'
-import { type LoadedFunction, messageOf, type ResolvedConfig } from '../loader.ts'
+import { messageOf } from '../host.ts'
+import type { LoadedFunction, ResolvedConfig } from '../loader.ts'
 import type { RootLogger } from '../console/logger.ts'
 import { childTraceparent } from '../trace.ts'
 
@@ -11,7 +12,7 @@ type TimerConfig = Extract<ResolvedConfig['trigger'], { type: 'timer' }>
 /** The first scheduled instant after `now`, in Unix ms; null when there is none. */
 export type Schedule = (now: number) => number | null
 
-/** croner is imported only for a cron expression; throws on one that is none. Cron times are UTC. */
+/** croner is imported only for a cron expression; rejects on one that is none. Cron times are UTC. */
 export async function scheduleOf({ everyMs, cron }: Omit<TimerConfig, 'type'>): Promise<Schedule> {
   if (everyMs !== undefined) return (now) => (Math.floor(now / everyMs) + 1) * everyMs
   const { Cron } = await import('croner')
@@ -81,18 +82,12 @@ function startTimer(fn: LoadedFunction, next: Schedule, options: TimerOptions): 
   }
 }
 
-/** One timer for each timer function; one with a bad cron expression is broken, and the others run. */
+/** One timer for each timer function. */
 export async function startTimers(options: TimerOptions): Promise<Timer[]> {
   const timers: Timer[] = []
   for (const fn of options.functions) {
     const { trigger } = fn.config
-    if (trigger.type !== 'timer') continue
-    try {
-      timers.push(startTimer(fn, await scheduleOf(trigger), options))
-    } catch (error) {
-      fn.error = `config.ts: trigger.cron: ${messageOf(error)}`
-      options.logger.error({ function: fn.name, reason: fn.error }, 'function is broken')
-    }
+    if (trigger.type === 'timer') timers.push(startTimer(fn, await scheduleOf(trigger), options))
   }
   return timers
 }

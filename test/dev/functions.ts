@@ -67,6 +67,7 @@ export function queueFiles(isolation: 'inline' | 'process'): Files {
   trigger: { type: 'queue', queue: 'work', concurrency: 1, maxAttempts: 3 },
   timeoutMs: 60_000,
   isolation: '${isolation}',
+  calls: ['tasks.writeCursor'],
 }`,
     'work/index.ts': queueFunction('old'),
   }

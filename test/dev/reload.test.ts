@@ -121,6 +121,27 @@ await new Promise((resolve) => setInterval(resolve, 1e9))`
     expect(await readiness()).toMatchObject({ status: 'ready', broken: [] })
   })
 
+  test('mends no config: what is wrong with one stays, and that a restart reads it is said', LONG, async () => {
+    const { 'word/index.ts': index = '' } = HTTP_FILES
+    const timer = { type: 'timer', cron: 'every day' }
+    await using shop = await workshop({
+      ...HTTP_FILES,
+      'tick/config.ts': `export default ${JSON.stringify({ trigger: timer, timeoutMs: 60_000 })}`,
+      'tick/index.ts':
+        "import { createApp } from '#shared/http.ts'\nexport default createApp().post('/', (c) => c.text(''))",
+    })
+    const { readiness, write } = shop
+    const said = async (name: string) =>
+      await shop.line(`${name} is told`, ({ msg, function: fn }) => fn === name && String(msg).includes('restart'))
+    const broken = [{ name: 'tick', error: expect.stringMatching(/^config\.ts: trigger\.cron: /) }]
+    expect(await readiness()).toMatchObject({ status: 'degraded', broken })
+    await write('tick/index.ts', index)
+    await said('tick')
+    expect(await readiness()).toMatchObject({ status: 'degraded', broken })
+    await write('word/config.ts', HTTP_FILES['word/config.ts']!.replace('60_000', '30_000'))
+    await said('word')
+  })
+
   test('shows in the OpenAPI document', LONG, async () => {
     await using shop = await workshop(HTTP_FILES)
     const described = async (): Promise<unknown> => {

@@ -52,10 +52,14 @@ export function createHosts(config: Config, { dev, metrics, logger }: HostsOptio
       logger.error({ function: fn.name, reason: fn.error }, 'function is broken')
     }
   }
+  const sayStale = (name: string): void => {
+    if (config.FUNCTIONS?.includes(name) === false) return
+    logger.warn({ function: name }, 'config.ts is read at the start alone: restart to serve it as it is now')
+  }
   return {
     override,
     hostFor,
     watch: (functions: readonly LoadedFunction[], folder: string): (() => void) =>
-      watchCode(functions, folder, (fn) => void reload(fn)),
+      watchCode({ functions, folder, onCode: (fn) => void reload(fn), onConfig: sayStale }),
   }
 }

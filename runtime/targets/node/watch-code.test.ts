@@ -10,14 +10,21 @@ describe('watching the code', () => {
   let root: string
   let stop: () => void
   const reloaded: string[] = []
+  const stale: string[] = []
 
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'revela-watch-'))
     for (const folder of ['functions/a', 'functions/b', 'shared']) await mkdir(join(root, folder), { recursive: true })
     const functions = ['a', 'b'].map((name) => ({ name }) as LoadedFunction)
     reloaded.length = 0
-    const note = ({ name }: LoadedFunction): void => void reloaded.push(name)
-    stop = watchCode(functions, join(root, 'functions'), note, join(root, 'shared'))
+    stale.length = 0
+    stop = watchCode({
+      functions,
+      folder: join(root, 'functions'),
+      sharedFolder: join(root, 'shared'),
+      onCode: ({ name }) => void reloaded.push(name),
+      onConfig: (name) => void stale.push(name),
+    })
   })
   afterEach(async () => {
     stop()
@@ -43,6 +50,16 @@ describe('watching the code', () => {
     await writeFile(join(root, 'functions/b/index.ts'), '')
     await until('what counts is reloaded', () => reloaded.length > 0)
     expect(reloaded).toEqual(['b'])
+  })
+
+  it('tells of a config that changed, and of a function that is new: once for a burst of changes', async () => {
+    await mkdir(join(root, 'functions/new'))
+    for (const file of ['new/config.ts', 'new/index.ts', 'new/index.test.ts', 'a/config.ts', 'b/index.ts']) {
+      await writeFile(join(root, 'functions', file), '')
+    }
+    await until('both are told', () => stale.length > 1 && reloaded.length > 1)
+    expect(stale.toSorted()).toEqual(['a', 'new'])
+    expect(reloaded.toSorted()).toEqual(['a', 'b'])
   })
 
   it('reloads nothing any more once it has stopped', async () => {

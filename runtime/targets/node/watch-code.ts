@@ -46,25 +46,34 @@ function watchFiles(root: string, onChange: (file: string) => void): () => void 
   return () => forget(root)
 }
 
-/** A change in a function's folder reloads it, one in shared/ all. Returns what ends the watching. */
-export function watchCode(
-  functions: readonly LoadedFunction[],
-  folder: string,
-  reload: (fn: LoadedFunction) => void,
-  sharedFolder = SHARED,
-): () => void {
-  const timers = new Map<LoadedFunction, NodeJS.Timeout>()
-  const soon = (fn: LoadedFunction): void => {
-    clearTimeout(timers.get(fn))
-    timers.set(fn, setTimeout(reload, RELOAD_DELAY_MS, fn))
+export interface WatchOptions {
+  functions: readonly LoadedFunction[]
+  folder: string
+  /** The function's code changed. */
+  onCode: (fn: LoadedFunction) => void
+  /** What is read at the start alone changed: a config, or all of a function that is not among the running ones. */
+  onConfig: (name: string) => void
+  /** Default: the project's own. */
+  sharedFolder?: string
+}
+
+/** A change in shared/ is one of every function's code. Returns what ends the watching. */
+export function watchCode({ functions, folder, onCode, onConfig, sharedFolder = SHARED }: WatchOptions): () => void {
+  const timers = new Map<string, NodeJS.Timeout>()
+  const soon = (key: string, act: () => void): void => {
+    clearTimeout(timers.get(key))
+    timers.set(key, setTimeout(act, RELOAD_DELAY_MS))
   }
+  const reloadSoon = (fn: LoadedFunction): void => soon(fn.name, () => onCode(fn))
   const stopOwn = watchFiles(folder, (file) => {
-    if (!isCode(file)) return
-    const fn = functions.find(({ name }) => name === file.split(sep)[0])
-    if (fn) soon(fn)
+    const [name, ...rest] = file.split(sep)
+    if (name === undefined || rest.length === 0 || !isCode(file)) return
+    const fn = functions.find((one) => one.name === name)
+    if (fn) reloadSoon(fn)
+    if (!fn || rest.join(sep) === 'config.ts') soon(`${name}/config.ts`, () => onConfig(name))
   })
   const stopShared = watchFiles(sharedFolder, (file) => {
-    if (isCode(file)) functions.forEach(soon)
+    if (isCode(file)) functions.forEach(reloadSoon)
   })
   return () => {
     stopOwn()
