@@ -13,8 +13,11 @@ export const OF_FUNCTION: Record<string, Record<string, string>> = {
 
 /** What stands between a driver and its server or data structure. */
 export const OF_DRIVER: Record<string, string[]> = {
+  mongodb: ['mongodb'],
+  tasks: ['mongodb'],
   cache: ['lru-cache'],
   fetch: ['undici', 'ipaddr.js'],
+  blobs: ['@aws-sdk/client-s3'],
   queue: ['google-auth-library', '@azure/storage-queue'],
   'rate-limit': ['rate-limiter-flexible'],
 }

@@ -18,6 +18,8 @@ export interface ChangesOptions {
   read: (id: string) => Task | null | Promise<Task | null>
   /** Called when the first watch begins; what it returns is called when the last one has ended. */
   whileWatched?: () => () => void
+  /** The same for each task: before the first read of its first watch, and after its last one has ended. */
+  whileTaskWatched?: (id: string) => () => void
 }
 
 /** One who waits. `ended` is looked at after each wake. */
@@ -51,20 +53,26 @@ async function* states(watch: Watch, read: ChangesOptions['read']): AsyncGenerat
   }
 }
 
-export function watchChanges({ read, whileWatched = () => () => {} }: ChangesOptions): Changes {
+export function watchChanges(options: ChangesOptions): Changes {
+  const { read, whileWatched = () => () => {}, whileTaskWatched = () => () => {} } = options
   const watches = new Map<string, Set<Watch>>()
+  const stopWatchingTask = new Map<string, () => void>()
   let stopWatching: (() => void) | null = null
   let closed = false
 
   function subscribe(watch: Watch): void {
     watches.set(watch.id, (watches.get(watch.id) ?? new Set()).add(watch))
     stopWatching ??= whileWatched()
+    if (!stopWatchingTask.has(watch.id)) stopWatchingTask.set(watch.id, whileTaskWatched(watch.id))
   }
 
   function unsubscribe(watch: Watch): void {
     const ofTask = watches.get(watch.id)
     ofTask?.delete(watch)
-    if (ofTask?.size === 0) watches.delete(watch.id)
+    if (ofTask?.size !== 0) return
+    watches.delete(watch.id)
+    stopWatchingTask.get(watch.id)?.()
+    stopWatchingTask.delete(watch.id)
     if (watches.size > 0) return
     stopWatching?.()
     stopWatching = null
