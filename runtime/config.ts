@@ -119,6 +119,10 @@ const Environment = z.object({
   ALLOW_HOSTS: list.default([]),
   CORS_ORIGINS: origins.optional(),
   VARIANTS: presets.default({}),
+  S3_PREFIX: z
+    .string()
+    .regex(/^[\w./-]+\/$/, 'expected a name with a slash at its end')
+    .optional(),
   RATE_LIMIT: rateLimit.optional(),
   NEGOTIATE: z.enum(['on', 'off']).default('on'),
   INPUT_BYTES_MAX: integer(1).default(limits.INPUT_BYTES_MAX),

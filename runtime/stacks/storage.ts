@@ -14,6 +14,8 @@ export interface ContainerStorage {
 export interface S3Config {
   bucket: string
   region: string
+  /** Before every name in the bucket. */
+  prefix?: string | undefined
   /** Unset: AWS's own. */
   endpoint?: string | undefined
   /** Unset: the default chain of the AWS SDK (environment, profile, the role of the machine). */
@@ -26,14 +28,18 @@ export function storageOf(config: Config): ContainerStorage {
 }
 
 function s3Of(config: Config): S3Config | undefined {
-  const { S3_BUCKET: bucket, S3_REGION: region, S3_ENDPOINT: endpoint } = config
+  const { S3_BUCKET: bucket, S3_REGION: region, S3_ENDPOINT: endpoint, S3_PREFIX: prefix } = config
   const { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = config
   if (!bucket) return undefined
   const credentials = accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined
-  return { bucket, region, endpoint, credentials }
+  return { bucket, region, endpoint, prefix, credentials }
 }
 
 async function openBlobs({ s3, ...paths }: ContainerStorage): Promise<BlobStore> {
+  if (s3) {
+    const { s3Blobs } = await import('../drivers/blobs/s3.ts')
+    return s3Blobs(s3)
+  }
   const { filesystemBlobs } = await import('../drivers/blobs/filesystem.ts')
   return filesystemBlobs(paths)
 }

@@ -1,4 +1,4 @@
-/** Where a key's file lies. The only place that turns a key into a path, and it refuses every other spelling. */
+/** Where a key's file lies. The only place that turns a key into a path or a name, and it refuses every other spelling. */
 import { join } from 'node:path'
 import { TASK_ID } from '#shared/task.ts'
 import { BLOB_KEY, type BlobKey } from '#shared/variant.ts'
@@ -11,14 +11,22 @@ export interface BlobFolders {
 }
 
 /** Throws TypeError on what is no blob key: nothing of a request becomes a path but what this grammar lets through. */
-export function pathOf(folders: BlobFolders, key: BlobKey): string {
+export function checkKey(key: BlobKey): BlobKey {
   if (!BLOB_KEY.test(key)) throw new TypeError(`expected a blob key, got ${JSON.stringify(key)}`)
-  const [kind, taskId, file] = key.split('/') as [string, string, string]
-  return join(kind === 'input' ? folders.inputPath : folders.outputPath, taskId, file)
+  return key
 }
 
 /** Throws TypeError on what is no task id. */
-export function folderOf(root: string, taskId: string): string {
+export function checkTaskId(taskId: string): string {
   if (!TASK_ID.test(taskId)) throw new TypeError(`expected a task id, got ${JSON.stringify(taskId)}`)
-  return join(root, taskId)
+  return taskId
+}
+
+export function pathOf(folders: BlobFolders, key: BlobKey): string {
+  const [kind, taskId, file] = checkKey(key).split('/') as [string, string, string]
+  return join(kind === 'input' ? folders.inputPath : folders.outputPath, taskId, file)
+}
+
+export function folderOf(root: string, taskId: string): string {
+  return join(root, checkTaskId(taskId))
 }
