@@ -3,9 +3,10 @@ import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import type { Bindings, Settings } from '#shared/bindings.ts'
 import { InvocationEnded, Problem, unavailable } from '#shared/errors.ts'
+import { formatOf, MAGIC_BYTES } from '#shared/magic.ts'
 import { type BlobKey, type InputFormat, originalKey, pixelsMax } from '#shared/variant.ts'
 import { tooLarge } from './body.ts'
-import { describeBytes, detectFormat, MAGIC_BYTES } from './detect.ts'
+import { describeBytes } from './describe.ts'
 import { invalid } from './faults.ts'
 import { type Header, type Inspection, isHeader } from './header.ts'
 import { inspector } from './inspect.ts'
@@ -118,7 +119,7 @@ async function peek(iterator: AsyncIterator<Uint8Array>): Promise<Peeked> {
       bytes += value.length
     }
     const head = Buffer.concat(chunks, Math.min(bytes, MAGIC_BYTES))
-    const format = detectFormat(head)
+    const format = formatOf(head)
     if (format !== null) return { chunks, format }
     if (done === true && bytes === 0) throw invalid('', 'Expected an image, got an empty file.')
     if (done === true || bytes >= MAGIC_BYTES) return await refuseType(head)

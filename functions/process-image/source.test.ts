@@ -4,12 +4,12 @@ import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { Problem } from '#shared/errors.ts'
 import { CHECK_MARGIN_MS } from '#shared/limits.ts'
+import { MAGIC_BYTES } from '#shared/magic.ts'
 import { originalKey } from '#shared/variant.ts'
 import { undiciFetch } from '../../runtime/drivers/fetch/undici.ts'
 import { testBindings, testSettings } from '../../test/bindings.ts'
 import { picture } from '../../test/pictures.ts'
 import { createTask, deliver, withInvocation } from './deliveries.fixture.ts'
-import { SNIFF_BYTES } from './sniff.ts'
 
 // Longer than what is sniffed.
 const png = await picture({ width: 900, height: 600, format: 'png' })
@@ -145,7 +145,7 @@ describe('another try', () => {
     await gone[Symbol.asyncDispose]()
     await using web = await site((_request, response) => {
       response.writeHead(200, { 'content-length': png.length })
-      response.write(png.subarray(0, SNIFF_BYTES + 100), () => response.destroy())
+      response.write(png.subarray(0, MAGIC_BYTES + 100), () => response.destroy())
     })
     await using env = await urlBindings()
     for (const url of [gone.url, web.url]) {

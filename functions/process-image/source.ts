@@ -1,11 +1,11 @@
 /** The original of a task whose image lies behind a URL: fetched once, into the blob store. */
 import type { Bindings } from '#shared/bindings.ts'
 import { Problem } from '#shared/errors.ts'
+import { formatOf, MAGIC_BYTES, nameOf } from '#shared/magic.ts'
 import { MIB } from '#shared/limits.ts'
 import type { Source } from '#shared/task.ts'
 import { MEDIA_TYPE, originalKey } from '#shared/variant.ts'
 import { PermanentFailure, unsupported } from './failure.ts'
-import { SNIFF_BYTES, sniff } from './sniff.ts'
 
 type Bytes = AsyncGenerator<Uint8Array, void>
 
@@ -31,7 +31,7 @@ async function* counted(body: ReadableStream<Uint8Array>, max: number): Bytes {
 
 async function readHead(bytes: Bytes): Promise<Buffer> {
   let head = Buffer.alloc(0)
-  while (head.length < SNIFF_BYTES) {
+  while (head.length < MAGIC_BYTES) {
     const { done, value } = await bytes.next()
     if (done) break
     head = Buffer.concat([head, value])
@@ -73,11 +73,11 @@ export async function fetchOriginal(env: Bindings, taskId: string, source: Sourc
   try {
     if (announced > settings.inputBytesMax) throw tooLarge(settings.inputBytesMax)
     const head = await readHead(bytes)
-    const found = sniff(head)
-    if (found.format === null) throw unsupported(found.name)
-    const stored = await env.blobs.put(originalKey(taskId, found.format), joined(head, bytes), invocation.signal)
+    const format = formatOf(head)
+    if (format === null) throw unsupported(nameOf(head))
+    const stored = await env.blobs.put(originalKey(taskId, format), joined(head, bytes), invocation.signal)
     const { key, sha256 } = stored
-    return { ...source, key, mediaType: MEDIA_TYPE[found.format], bytes: stored.bytes, sha256 }
+    return { ...source, key, mediaType: MEDIA_TYPE[format], bytes: stored.bytes, sha256 }
   } finally {
     await bytes.return()
   }
