@@ -1,5 +1,6 @@
 /** What of the environment a function may see. */
 import type { Settings } from '#shared/bindings.ts'
+import { BACKOFF_DEFAULT } from '#shared/consumer.ts'
 import { DAY_MS } from '#shared/limits.ts'
 import type { Config } from './config.ts'
 import type { ResolvedConfig } from './loader.ts'
@@ -17,6 +18,7 @@ export function settingsOf(config: Config, fn: ResolvedConfig): Settings {
     negotiate: config.NEGOTIATE === 'on',
     keyed: config.API_KEY !== undefined,
     maxAttempts: fn.trigger.type === 'queue' ? fn.trigger.maxAttempts : 1,
+    backoff: fn.trigger.type === 'queue' ? fn.trigger.backoff : BACKOFF_DEFAULT,
     callbacks: config.WEBHOOK_SECRET !== undefined,
     webhookSecrets: fn.secrets.includes('webhook') ? (config.WEBHOOK_SECRET ?? []) : [],
   }

@@ -2,6 +2,7 @@
  * The ports that a function is given in `c.env`. Drivers implement them; a function never knows which. Longer than 250
  * lines, since the contract is read as a whole; half of it is what each call promises.
  */
+import type { Backoff } from './function.ts'
 import type { DerivedFormat, Message } from './message.ts'
 import type { Callback, Source, Status, Task, TaskError } from './task.ts'
 import type { BlobKey, StoredFile, Variant } from './variant.ts'
@@ -214,7 +215,9 @@ export interface Settings {
   negotiate: boolean
   /** True where API keys are set. */
   keyed: boolean
+  /** Of the function's queue, as its consumer was told; 1 and the default for a function that has none. */
   maxAttempts: number
+  backoff: Backoff
   /** True where WEBHOOK_SECRET is set. */
   callbacks: boolean
   /** Empty unless the function's config names `webhook` among its secrets. */

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Bindings, Invocation, Queue, Settings } from '#shared/bindings.ts'
+import { BACKOFF_DEFAULT } from '#shared/consumer.ts'
 import { DAY_MS, INPUT_BYTES_MAX, INPUT_PIXELS_MAX, OUTPUT_COST_MAX } from '#shared/limits.ts'
 import type { Message } from '#shared/message.ts'
 import { filesystemBlobs } from '../runtime/drivers/blobs/filesystem.ts'
@@ -42,6 +43,7 @@ export function testSettings(overrides: Partial<Settings> = {}): Settings {
     negotiate: true,
     keyed: false,
     maxAttempts: 4,
+    backoff: BACKOFF_DEFAULT,
     callbacks: false,
     webhookSecrets: [],
     ...overrides,

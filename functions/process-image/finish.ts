@@ -1,6 +1,6 @@
 /** `task.created`: a task goes from its original to its end. */
 import type { Bindings, Settlement, SettleOptions } from '#shared/bindings.ts'
-import { BACKOFF_DEFAULT } from '#shared/consumer.ts'
+import { retryDelayMs } from '#shared/consumer.ts'
 import { Problem } from '#shared/errors.ts'
 import { CALLBACK_TRY_MS, CHECK_MARGIN_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
 import { taskSettled } from '#shared/message.ts'
@@ -56,16 +56,15 @@ async function work(hold: Hold): Promise<Outcome> {
 }
 
 /** The longest that the queue may wait before it delivers again. */
-function longestDelayMs({ headers }: Problem, attempt: number): number {
-  const { initialMs, factor, maxMs } = BACKOFF_DEFAULT
+function longestDelayMs({ headers }: Problem, { settings, invocation }: Bindings): number {
   const asked = retryAfterMs(headers['Retry-After'] ?? null) ?? 0
-  return Math.max(asked, Math.min(maxMs, initialMs * factor ** (attempt - 1)))
+  return Math.max(asked, retryDelayMs(settings.backoff, invocation.attempt, 1))
 }
 
 /** Notes why, so that it is told when no try is left, and hands the message back to the queue. */
 async function retryLater(hold: Hold, problem: Problem): Promise<never> {
-  const { tasks, invocation } = hold.env
-  const nextCheckAt = Date.now() + longestDelayMs(problem, invocation.attempt) + CHECK_MARGIN_MS
+  const { tasks } = hold.env
+  const nextCheckAt = Date.now() + longestDelayMs(problem, hold.env) + CHECK_MARGIN_MS
   const lastError: TaskError = { code: problem.code, message: problem.message }
   // The store may be what is away; then the check that claim set stands.
   await tasks.advance(hold.task.id, hold.fence, { lastError, nextCheckAt }).catch(() => {})

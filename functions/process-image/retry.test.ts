@@ -4,7 +4,7 @@ import type { Bindings } from '#shared/bindings.ts'
 import { unavailable } from '#shared/errors.ts'
 import { CHECK_MARGIN_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
 import { variantKey } from '#shared/variant.ts'
-import { testBindings } from '../../test/bindings.ts'
+import { testBindings, testSettings } from '../../test/bindings.ts'
 import { picture } from '../../test/pictures.ts'
 import { createTask, deliver, duringWork, withInvocation } from './deliveries.fixture.ts'
 
@@ -57,6 +57,20 @@ describe('another try', () => {
     expect(task.nextCheckAt).toBeGreaterThanOrEqual(now + 2_000 + CHECK_MARGIN_MS)
     expect((await deliver(withInvocation(env, { attempt: 2 }), { subject: id })).body.outcome).toBe('completed')
     expect(await env.tasks.get(id)).toMatchObject({ attempts: 2 })
+  })
+
+  test("is waited for as long as the queue's own backoff may last, and no longer", async () => {
+    const backoff = { initialMs: 10_000, factor: 3, maxMs: 60_000 }
+    await using env = await testBindings({ settings: testSettings({ backoff }) })
+    const { id } = await createTask(env, { bytes: jpeg })
+    for (const [attempt, longestMs] of [10_000, 30_000, 60_000].entries()) {
+      const now = Date.now()
+      const failing = withInvocation({ ...env, blobs: { ...env.blobs, put: away } }, { attempt: attempt + 1 })
+      expect((await deliver(failing, { subject: id })).status).toBe(503)
+      const waitedMs = (await env.tasks.get(id))!.nextCheckAt! - CHECK_MARGIN_MS - longestMs
+      expect(waitedMs).toBeGreaterThanOrEqual(now)
+      expect(waitedMs).toBeLessThanOrEqual(Date.now())
+    }
   })
 
   test('where the task store is away, at the beginning and at the end', async () => {
