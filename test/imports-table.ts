@@ -22,6 +22,14 @@ export const OF_DRIVER: Record<string, string[]> = {
   'rate-limit': ['rate-limiter-flexible'],
 }
 
+/** Packages of platforms, and what a target takes from the local one: its server is plain HTTP's. */
+const OF_TARGET: Record<string, string[]> = {
+  node: ['@hono/node-server'],
+  knative: ['runtime/targets/node/server.ts', 'runtime/targets/node/listen.ts', 'runtime/cli/signals.ts'],
+  'google-cloud': ['@hono/node-server', 'runtime/targets/node/server.ts', 'zod'],
+  azure: ['@azure/functions'],
+}
+
 /** What several drivers of one server hang on. */
 const CONNECTIONS = ['sqlite', 'mongodb', 'redis'].map((name) => `runtime/drivers/${name}`)
 
@@ -91,7 +99,7 @@ export const ROWS: Row[] = [
   {
     from: 'console',
     files: /^runtime\/console\/()/,
-    may: () => [SHARED, CORE, CONSOLE, NODE, only('prom-client', 'pino')],
+    may: () => [SHARED, CORE, CONSOLE, NODE, only('prom-client', 'pino', 'zod')],
   },
   {
     from: 'telemetry/*',
@@ -122,7 +130,7 @@ export const ROWS: Row[] = [
       /^runtime\/targets\/[^/]+$/,
       only(`runtime/targets/${own}`, 'runtime/stacks/storage.ts', 'prom-client'),
       own === 'node' ? none : only('runtime/targets/cloud'),
-      own === 'node' ? only('@hono/node-server') : none,
+      OF_TARGET[own] ? only(...OF_TARGET[own]) : none,
     ],
   },
   {

@@ -23,18 +23,24 @@ export function eventRequest(message: Message, attempt: number, traceparent: str
   return new Request('http://queue.invalid/', { method: 'POST', headers, body: JSON.stringify(message.data ?? null) })
 }
 
+export type RequestOf = typeof eventRequest
+
 type Reports = Pick<Core, 'invoke' | 'logger' | 'metrics'>
 
-/** Delivers one message to its function and judges the answer; what an operator must see is logged. */
+/**
+ * Delivers one message to its function and judges the answer; what an operator must see is logged. `requestOf`: where
+ * the message came as an event that has more to it.
+ */
 export async function deliver(
   fn: LoadedFunction,
   { message, attempt }: Delivery,
   { invoke, logger, metrics }: Reports,
   maxMs?: number,
+  requestOf: RequestOf = eventRequest,
 ): Promise<Verdict> {
   const { queue, id, subject: task, traceparent: parent } = message
   const traceparent = childTraceparent(parent)
-  const request = eventRequest(message, attempt, traceparent)
+  const request = requestOf(message, attempt, traceparent)
   const context = { caller: { kind: 'open' as const }, attempt, traceparent, parent, taskId: task, maxMs }
   const response = await invoke(fn, request, context)
   const verdict = verdictOf(response)

@@ -1,14 +1,8 @@
 /** Messages as CloudEvents over HTTP, in binary mode, to a sink of Knative Eventing: a broker, a channel, or a service. */
+import { headerOf } from '#shared/cloud-event.ts'
 import { unavailable } from '#shared/errors.ts'
 import { type DeliveredQueue, deliveredQueue } from './delivered.ts'
-import {
-  type Attributes,
-  attributesOf,
-  attributesOfLetter,
-  deadQueueOf,
-  headerValue,
-  prefixed,
-} from './event-attributes.ts'
+import { type Attributes, attributesOf, attributesOfLetter, deadQueueOf, prefixed } from './event-attributes.ts'
 import { post } from './post.ts'
 
 export interface CloudEventsOptions {
@@ -26,7 +20,7 @@ export function cloudEventsQueue({ sink, sinks = {}, extensions = {} }: CloudEve
     if (url === undefined)
       throw unavailable('queue', new Error(`no sink for ${queue}: neither K_SINK nor SINKS has one`))
     const named = prefixed({ ...attributes, ...extensions })
-    const headers = Object.entries(named).map(([name, value]) => [name, headerValue(value)])
+    const headers = Object.entries(named).map(([name, value]) => [name, headerOf(value)])
     await post(url, {
       headers: { ...Object.fromEntries(headers), 'content-type': 'application/json' },
       body: JSON.stringify(data ?? null),

@@ -24,8 +24,3 @@ export function deadQueueOf(queue: string): string {
 export function prefixed(attributes: Attributes): Attributes {
   return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`ce-${name}`, value]))
 }
-
-/** A value as an HTTP header: what is not printable ASCII, and space, `"` and `%`, percent-encoded (HTTP binding 3.1.3.2). */
-export function headerValue(text: string): string {
-  return text.replaceAll(/[^!#$&-~]/gu, (char) => encodeURIComponent(char.isWellFormed() ? char : '\ufffd'))
-}

@@ -7,9 +7,9 @@ import { UNCOUNTED_RETRY_MS } from './limits.ts'
 export type Decision =
   | { kind: 'ack' }
   /** Deliver it again, after so many ms where the platform can wait. */
-  | { kind: 'retry'; reason: string; afterMs: number }
-  /** Put the letter on `<queue>-dead`, then acknowledge. */
-  | { kind: 'dead'; letter: DeadLetter }
+  | { kind: 'retry'; reason: string; afterMs: number; status?: number | null }
+  /** Acknowledge it once its letter is on `<queue>-dead`; `buried`: it is. */
+  | { kind: 'dead'; letter: DeadLetter; buried?: boolean }
 
 /** As every queue does it: the delivery after maxAttempts failures comes at once, for settling, and is the last. */
 export function decide(
@@ -24,8 +24,8 @@ export function decide(
   if (verdict.kind === 'ack') return { kind: 'ack' }
   if (verdict.kind === 'dead') return dead(verdict.reason, verdict.status)
   const { reason, status, afterMs, counted } = verdict
-  if (!counted) return { kind: 'retry', reason, afterMs: afterMs ?? UNCOUNTED_RETRY_MS }
+  if (!counted) return { kind: 'retry', reason, status, afterMs: afterMs ?? UNCOUNTED_RETRY_MS }
   if (attempt > maxAttempts) return dead(reason, status)
-  if (attempt === maxAttempts) return { kind: 'retry', reason, afterMs: 0 }
-  return { kind: 'retry', reason, afterMs: afterMs ?? retryDelayMs(backoff, attempt) }
+  if (attempt === maxAttempts) return { kind: 'retry', reason, status, afterMs: 0 }
+  return { kind: 'retry', reason, status, afterMs: afterMs ?? retryDelayMs(backoff, attempt) }
 }

@@ -1,4 +1,5 @@
 /** What every cloud target puts its events into: the functions of a bundle, behind the HTTP edge, a queue or a timer. */
+import { type QueueDriver, UNREADABLE } from '#shared/consumer.ts'
 import type { Message } from '#shared/message.ts'
 import { openBindings, type OpenStack } from '../../bindings.ts'
 import type { Config } from '../../config.ts'
@@ -7,7 +8,9 @@ import { type Core, openCore } from '../../core.ts'
 import { endWaitsOf } from '../../guard.ts'
 import type { LoadedFunction } from '../../loader.ts'
 import { createLogger, type RootLogger } from '../../console/logger.ts'
-import { deliver } from '../../triggers/queue.ts'
+import { drain, type DrainOptions } from '../../shutdown.ts'
+import type { HttpContext } from '../../triggers/http.ts'
+import { deliver, type RequestOf } from '../../triggers/queue.ts'
 import { tick } from '../../triggers/timer.ts'
 import { attemptOf } from './attempt.ts'
 import { checkAuth } from './auth.ts'
@@ -27,7 +30,7 @@ export interface CloudOptions {
 }
 
 /** What the platform says beside a request. */
-export interface Arrival {
+export interface Arrival extends Pick<HttpContext, 'bytesRead' | 'bodyComplete'> {
   /** The client's address, for RATE_LIMIT. */
   client: string
   /** Until the platform gives up, in ms. */
@@ -38,12 +41,15 @@ export interface Reception {
   /** How often the platform has handed the message out, this time included; null where it does not tell. */
   received: number | null
   remainingMs: number
+  /** What the function takes, where the message came as an event that has more to it. */
+  requestOf?: RequestOf
 }
 
 export interface CloudFunction {
   config: Config
   logger: RootLogger
   functions: readonly LoadedFunction[]
+  queue: QueueDriver
   /** The queue function of this queue; throws where the bundle has none. */
   functionOf(queue: string): LoadedFunction
   /** Through the whole HTTP edge: site, key, route, CORS, limits, problems. The Response has every header in it. */
@@ -60,6 +66,8 @@ export interface CloudFunction {
    * platform that tries again finds the instant taken.
    */
   tick(slot: number, remainingMs: number, timer?: string): Promise<void>
+  /** For a target with a server of its own: what runs is answered within `ms`, then all is closed. */
+  drain(servers: DrainOptions['servers'], ms: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -71,7 +79,7 @@ function bury(core: Core, decision: Decision): Promise<Decision> | Decision {
   const { queue } = core.bindings
   if (decision.kind !== 'dead' || !queue.bury) return decision
   return queue.bury(decision.letter).then(
-    () => decision,
+    () => ({ ...decision, buried: true }),
     (err: unknown) => {
       core.logger.error({ err, message: decision.letter.message.id }, 'dead letter not written')
       return { kind: 'retry', reason: 'dead letter not written', afterMs: 0 } as const
@@ -89,11 +97,11 @@ function timerOf({ functions }: Core, name: string | undefined): LoadedFunction 
 }
 
 function edgeOf(core: Core, waits: Waits): CloudFunction['fetch'] {
-  return async (request, { client, remainingMs }) => {
+  return async (request, { client, remainingMs, bytesRead, bodyComplete }) => {
     const headers = new Headers()
     const setHeader = (name: string, value: string): void => headers.set(name, value)
     waits.prefer(request.headers, remainingMs)
-    const context = { client, maxMs: maxOf(remainingMs), setHeader }
+    const context = { client, bytesRead, bodyComplete, maxMs: maxOf(remainingMs), setHeader }
     const response = await waits.within(remainingMs, () => core.handler(request, context))
     for (const [name] of response.headers) headers.delete(name)
     // One by one: a Set-Cookie stays one of several.
@@ -110,21 +118,21 @@ function queueEdgeOf(core: Core): Pick<CloudFunction, 'functionOf' | 'deliver' |
   }
   return {
     functionOf,
-    async deliver(message, { received, remainingMs }) {
+    async deliver(message, { received, remainingMs, requestOf }) {
       const fn = functionOf(message.queue)
       const { trigger } = fn.config
       if (trigger.type !== 'queue') throw new Error(`${fn.name} is no queue function.`)
       const maxMs = maxOf(remainingMs)
       if (maxMs === 0) return { kind: 'retry', reason: 'no time left', afterMs: 0 }
       const attempt = await attemptOf(core.bindings.tasks, message, received, trigger.maxAttempts)
-      const verdict = await deliver(fn, { message, attempt }, core, maxMs)
+      const verdict = await deliver(fn, { message, attempt }, core, maxMs, requestOf)
       return await bury(core, decide(verdict, { message, attempt }, trigger))
     },
     async refuse(queue, id, text) {
       const reason = 'no CloudEvent with a subject'
       core.logger.error({ queue, message: id, reason }, 'message is dead')
       const diedAt = new Date().toISOString()
-      const message: Message = { queue, id, type: 'unreadable', subject: id, time: diedAt, data: text }
+      const message: Message = { queue, id, type: UNREADABLE, subject: id, time: diedAt, data: text }
       return await bury(core, { kind: 'dead', letter: { message, reason, attempts: 0, lastStatus: null, diedAt } })
     },
   }
@@ -148,12 +156,18 @@ export async function openCloudFunction(options: CloudOptions): Promise<CloudFun
     config,
     logger,
     functions: core.functions,
+    queue: core.bindings.queue,
     fetch: edgeOf(core, waits),
     ...queueEdgeOf(core),
     async tick(slot, remainingMs, name) {
       const fn = timerOf(core, name)
       const done = await tick(fn, slot, core, maxOf(remainingMs))
       if (!done) throw new Error(`${fn.name} failed; the log has the reason.`)
+    },
+    async drain(servers, ms) {
+      core.draining = true
+      const endWaits = (): void => endWaitsOf(core.bindings.tasks)
+      await drain({ ...core, servers, consumers: [], timers: [], endWaits, ms })
     },
     async close() {
       core.draining = true

@@ -13,7 +13,7 @@ export function hostOf({ API_KEY, SERVER_HOST = '0.0.0.0' }: Pick<Config, 'SERVE
 }
 
 /** Its connections end with their answers once it is closed. */
-async function listenUntilClosed(server: Server, port: number, host: string): Promise<Listening> {
+export async function listenUntilClosed(server: Server, port: number, host: string): Promise<Listening> {
   const endConnections = endingConnections(server)
   const listening = await listen(server, port, host)
   const close = async (): Promise<void> => {

@@ -15,7 +15,7 @@ import { relieveUploads } from './upload-memory.ts'
 import { BODY_IDLE_MS, HEADER_BYTES_MAX, HEADERS_MS, KEEP_ALIVE_MS } from './limits.ts'
 import { type HttpHandler, SECURE_HEADERS } from '../../triggers/http.ts'
 
-const MALFORMED = new Problem('invalid-request', 'The request line or the Host header is malformed.', {
+export const MALFORMED = new Problem('invalid-request', 'The request line or the Host header is malformed.', {
   headers: SECURE_HEADERS,
 })
 
@@ -45,7 +45,7 @@ function boundIdleBodies(server: Server, idleMs: number): void {
  * A Response that @hono/node-server streams as it is. One whose body was looked at it reads ahead, and when that fails
  * it sends the error's message to the client. `cache` is its mark of the others; without it this is only slower.
  */
-function unread(response: Response): Response {
+export function unread(response: Response): Response {
   if (Object.getOwnPropertySymbols(response).some(({ description }) => description === 'cache')) return response
   return new Response(response.body, { status: response.status, headers: response.headers })
 }
