@@ -24,6 +24,7 @@ const LAST: [name: keyof Config, text: string, value: unknown][] = [
   ['PUBLIC_URL', 'https://example.com/images/', 'https://example.com/images'],
   ['CORS_ORIGINS', '*', ['*']],
   ['CORS_ORIGINS', 'https://app.example, http://[::1]:5173', ['https://app.example', 'http://[::1]:5173']],
+  ['VARIANTS', 'a=8192x8192, b=x1', { a: '8192x8192', b: 'x1' }],
   ['VARIANTS', `${'a'.repeat(64)}=1x1`, { ['a'.repeat(64)]: '1x1' }],
   ['RATE_LIMIT', '5/2h', { points: 5, durationMs: DAY_MS / 12 }],
   ['RATE_LIMIT', '1/596h', { points: 1, durationMs: 596 * 3_600_000 }],
@@ -49,7 +50,7 @@ const BEYOND: Partial<Record<keyof Config, string[]>> = {
     'https://app.example,localhost',
     'null',
   ],
-  VARIANTS: [`${'a'.repeat(65)}=1x1`, 'a=1x1,'],
+  VARIANTS: [`${'a'.repeat(65)}=1x1`, 'a=1x1,', 'a=0x0', 'a=8193x', 'a=x', 'a=200x:cover', 'a=9x9:fill', 'a=200'],
   RATE_LIMIT: ['1/0m', '-1/1m', '1/597h', `${'9'.repeat(20)}/m`],
   NEGOTIATE: ['true', 'ON'],
   INPUT_BYTES_MAX: ['50MB', '9007199254740992'],
@@ -59,6 +60,15 @@ const BEYOND: Partial<Record<keyof Config, string[]>> = {
 
 const beyond = Object.entries(BEYOND).flatMap(([name, texts]) => texts.map((text) => ({ name, text })))
 const isSecret = (name: string): boolean => /KEY|SECRET/.test(name)
+
+test('a preset that is no box is named, with what a box is', () => {
+  expect(faultsOf({ VARIANTS: 'thumb=200x200:cover,wide=9000x' })).toEqual([
+    'VARIANTS: expected sides from 1 to 8192 pixels as wide, not "9000x", got "thumb=200x200:cover,wide=9000x"',
+  ])
+  expect(faultsOf({ VARIANTS: 'thumb=200' })[0]).toMatch(
+    /^VARIANTS: expected WxH, Wx, xH or WxH:cover as thumb, not "200", /,
+  )
+})
 
 describe('a variable at its edges', () => {
   test.each(LAST)('%s takes %s', (name, text, value) => {

@@ -1,5 +1,6 @@
 /** The environment, parsed once. The only reader of `process.env`: everything else is given its part of Config. */
 import { z } from 'zod'
+import { ConfigError } from '#shared/errors.ts'
 import * as limits from '#shared/limits.ts'
 import * as is from './console/formats.ts'
 import { LINK_TTL_MS, LOG_SPOOL_BYTES_MAX, TIMEOUT_MAX_MS } from './limits.ts'
@@ -36,6 +37,7 @@ const Environment = z.object({
   CONCURRENCY: is.integer(1, 64).optional(),
   MAX_RETRIES: is.integer(0, 100).optional(),
   QUEUE_PREFIX: is.queuePrefix.default(''),
+  SQS_URL: is.serverUrl('http', 'https').optional(),
   GOOGLE_CLOUD_PROJECT: z.string().optional(),
   PUBSUB_EMULATOR_HOST: z.string().optional(),
   CLOUD_RUN_TIMEOUT_SECONDS: is.integer(1, 3_600).optional(),
@@ -64,9 +66,7 @@ const Environment = z.object({
 
 export type Config = z.infer<typeof Environment>
 
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-}
+export { ConfigError }
 
 /** Parses the environment; empty counts as unset. Throws ConfigError, one line for each bad variable. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {

@@ -213,6 +213,11 @@ export class InvocationEnded extends Error {
   }
 }
 
+/** A bad value in the environment. The message names the variable; who starts the process is shown it without a stack. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
 export interface ProblemContext {
   /** PUBLIC_URL, the base of `type`; relative where unset. */
   publicUrl?: string | undefined

@@ -1,5 +1,5 @@
 /** The variants grammar: `WxH`, `Wx`, `xH`, `WxH:cover`, a name that the server defines, or an object. */
-import { SIDE_MAX, SIDE_MIN } from '#shared/limits.ts'
+import { BOX, type Box, parseBox } from '#shared/box.ts'
 import { type OutputFormat, type Position, VARIANT_NAME, type VariantSpec } from '#shared/variant.ts'
 import { type Report, issuesOf, shown } from './faults.ts'
 import { VariantSchema } from './schema.ts'
@@ -13,42 +13,27 @@ export interface VariantDefaults {
   presets: Record<string, string>
 }
 
-const BOX = /^([1-9]\d{0,4})?x([1-9]\d{0,4})?(:cover)?$/
-
-type Box = Pick<VariantSpec, 'width' | 'height' | 'fit' | 'position'>
+type Placed = Box & Pick<VariantSpec, 'position'>
 
 /** `1024x1024`, `800x`, `x600`; of a cover `200x200-cover`, and its position where that is not the centre. */
-function nameOf({ width, height, fit, position }: Box): string {
+function nameOf({ width, height, fit, position }: Placed): string {
   const box = `${width ?? ''}x${height ?? ''}`
   if (fit === 'inside') return box
   return position === 'centre' ? `${box}-cover` : `${box}-cover-${position}`
 }
 
-function parseBox(text: string, position: Position): Box | string {
-  const match = BOX.exec(text)
-  if (!match || (match[1] === undefined && match[2] === undefined)) {
-    return `Expected WxH, Wx, xH or WxH:cover, got ${shown(text)}`
-  }
-  const [, across, down, cover] = match
-  const width = across === undefined ? null : Number(across)
-  const height = down === undefined ? null : Number(down)
-  for (const side of [width, height]) {
-    if (side !== null && side > SIDE_MAX) {
-      return `Expected sides from ${SIDE_MIN} to ${SIDE_MAX} pixels, got ${side} in ${shown(text)}`
-    }
-  }
-  if (cover && (width === null || height === null)) return `Expected both sides for a cover, got ${shown(text)}`
-  return { width, height, fit: cover ? 'cover' : 'inside', position }
-}
-
 function fromText(text: string, defaults: VariantDefaults, report: Report): VariantSpec | null {
   const { format, quality, position, presets } = defaults
   const preset = Object.hasOwn(presets, text) ? presets[text] : undefined
-  const box = parseBox(preset ?? text, position)
-  if (typeof box !== 'string') return { name: preset === undefined ? nameOf(box) : text, ...box, format, quality }
+  const parsed = parseBox(preset ?? text)
+  if (typeof parsed !== 'string') {
+    const box = { ...parsed, position }
+    return { name: preset === undefined ? nameOf(box) : text, ...box, format, quality }
+  }
+  const fault = `Expected ${parsed}, got ${shown(text)}`
   const known = Object.keys(presets)
   const looksLikeName = VARIANT_NAME.test(text) && !BOX.test(text)
-  report([], looksLikeName && known.length > 0 ? `${box}, which is none of ${known.join(', ')}` : box)
+  report([], looksLikeName && known.length > 0 ? `${fault}, which is none of ${known.join(', ')}` : fault)
   return null
 }
 
@@ -67,7 +52,7 @@ function fromObject(asked: object, defaults: VariantDefaults, report: Report): V
     report([], 'Expected both width and height for fit cover, got one')
     return null
   }
-  const box: Box = { width, height, fit, position: rest.position ?? defaults.position }
+  const box: Placed = { width, height, fit, position: rest.position ?? defaults.position }
   return {
     name: rest.name ?? nameOf(box),
     ...box,

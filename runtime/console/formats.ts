@@ -1,5 +1,6 @@
 /** How values of the environment are written, and what a value that is none is told. */
 import { z } from 'zod'
+import { parseBox } from '#shared/box.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '#shared/limits.ts'
 import { VARIANT_NAME } from '#shared/variant.ts'
 import { TIMEOUT_MAX_MS } from '../limits.ts'
@@ -48,10 +49,18 @@ export const publicUrl = expected('an http or https URL without query or fragmen
 export const serverUrl = (...schemes: string[]) =>
   z.string().refine((text) => schemes.includes(text.split('://')[0]!), `expected ${schemes.join(':// or ')}://…`)
 
-export const presets = expected('names and boxes such as thumb=200x200:cover,wide=1600x', (text) => {
+// Here, and not when a client asks for one: a preset that is no box would be a fault of each request that names it.
+export const presets = z.string().transform((text, context): Record<string, string> => {
   const pairs = text.split(',').map((pair) => pair.trim().split('='))
-  const good = pairs.every(([name, box, more]) => VARIANT_NAME.test(name ?? '') && name !== 'original' && box && !more)
-  return good ? Object.fromEntries(pairs as [string, string][]) : undefined
+  for (const [name = '', box = '', more] of pairs) {
+    const named = VARIANT_NAME.test(name) && name !== 'original' && more === undefined
+    const parsed = named ? parseBox(box) : 'names and boxes such as thumb=200x200:cover,wide=1600x'
+    if (typeof parsed !== 'string') continue
+    const message = named ? `expected ${parsed} as ${name}, not "${box}"` : `expected ${parsed}`
+    context.addIssue({ code: 'custom', message })
+    return z.NEVER
+  }
+  return Object.fromEntries(pairs as [string, string][])
 })
 
 export const sinks = expected(

@@ -121,6 +121,23 @@ describe('the demo', () => {
   })
 })
 
+describe('a bad value in the environment', () => {
+  test.each([
+    [
+      'VARIANTS',
+      'thumb=200x200:fill',
+      /^VARIANTS: expected .* as thumb, not "200x200:fill", got "thumb=200x200:fill"$/,
+    ],
+    ['ALLOW_HOSTS', 'intern.example,10.0.0.0/99', /^ALLOW_HOSTS: expected .*, got "10\.0\.0\.0\/99"$/],
+  ])('%s ends start with 1, and is named in one line', LONG, async (name, value, line) => {
+    await using start = run(['start'], { [name]: value })
+    expect(await start.ended).toBe(1)
+    const [heading, told, ...more] = start.stderr().trimEnd().split('\n')
+    expect([heading, more]).toEqual(['The environment has a bad value.', []])
+    expect(told).toMatch(line)
+  })
+})
+
 describe('a port that is taken', () => {
   test.each([['demo'], ['dev']])('%s takes the next, and says so', LONG, async (name) => {
     await writeFile(join(folder, 'own.jpg'), await picture({ width: 60, height: 40 }))

@@ -1,5 +1,6 @@
 /** ALLOW_HOSTS: what is open besides the public internet. */
 import ipaddr from 'ipaddr.js'
+import { ConfigError } from '#shared/errors.ts'
 import { parseAddress, type Address } from './address.ts'
 
 /** A host to be judged: its name as the URL parser writes it, and the port that is connected to. */
@@ -34,7 +35,7 @@ function ruleOf(entry: string): Rule {
   const port = portText === undefined ? null : Number(portText)
   const address = url === null ? null : parseAddress(url.hostname)
   if (url === null || (port ?? 0) > PORT_MAX || (star !== undefined && address !== null)) {
-    throw new Error(`ALLOW_HOSTS: expected ${FORMS}, got ${JSON.stringify(entry)}`)
+    throw new ConfigError(`ALLOW_HOSTS: expected ${FORMS}, got ${JSON.stringify(entry)}`)
   }
   if (address !== null) return { kind: 'network', network: single(address), port }
   return { kind: 'name', name: withoutFinalDot(url.hostname), below: star !== undefined, port }
@@ -60,7 +61,7 @@ export function withoutFinalDot(host: string): string {
   return host.endsWith('.') ? host.slice(0, -1) : host
 }
 
-/** Throws Error on an entry that is none of the forms, naming ALLOW_HOSTS. */
+/** Throws ConfigError on an entry that is none of the forms, naming ALLOW_HOSTS. */
 export function allowList(entries: readonly string[]): AllowList {
   const rules = entries.map((entry) => ruleOf(entry.trim()))
   const portFits = (rule: Rule, port: number): boolean => rule.port === null || rule.port === port

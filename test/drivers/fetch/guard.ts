@@ -1,5 +1,6 @@
 /** The guard: what may be called, decided at the URL, at the resolver and at the socket. */
 import { describe, expect, it } from 'vitest'
+import { ConfigError } from '#shared/errors.ts'
 import type { OpenFetch } from '../fetch.ts'
 import { forever, names, problemOf, serve } from './server.ts'
 import { CLOSED_ADDRESSES, CLOSED_URLS, OPEN_URLS } from './spellings.ts'
@@ -162,7 +163,8 @@ export function opening(open: OpenFetch): void {
       '::1%lo',
       '10.0.0.0/8/8',
     ])('takes no %j, and names itself', (entry) => {
-      expect(() => open({ allowHosts: [entry] })).toThrow(/ALLOW_HOSTS: expected .* got /)
+      expect(() => open({ allowHosts: [entry] })).toThrow(ConfigError)
+      expect(() => open({ allowHosts: [entry] })).toThrow(/^ALLOW_HOSTS: expected .* got /)
     })
   })
 }
