@@ -18,8 +18,9 @@ export const OF_DRIVER: Record<string, string[]> = {
   cache: ['lru-cache'],
   fetch: ['undici', 'ipaddr.js'],
   blobs: ['@aws-sdk/client-s3'],
-  queue: ['google-auth-library', '@azure/storage-queue'],
+  queue: ['bullmq', 'google-auth-library', '@azure/storage-queue'],
   'rate-limit': ['rate-limiter-flexible'],
+  redis: ['ioredis'],
 }
 
 /** Packages of platforms, and what a target takes from the local one: its server is plain HTTP's. */

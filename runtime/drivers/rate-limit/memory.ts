@@ -1,31 +1,12 @@
 /** A rate limit of one process (rate-limiter-flexible). */
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import type { RateLimit } from '#shared/edge.ts'
-import { Problem } from '#shared/errors.ts'
+import { type Rate, rateLimitOf } from './limit.ts'
 
-interface Outcome {
-  remainingPoints: number
-  msBeforeNext: number
+export function memoryLimiter({ points, durationMs }: Rate): RateLimiterMemory {
+  return new RateLimiterMemory({ points, duration: durationMs / 1_000 })
 }
 
-export function memoryRateLimit({ points, durationMs }: { points: number; durationMs: number }): RateLimit {
-  const seconds = durationMs / 1_000
-  const limiter = new RateLimiterMemory({ points, duration: seconds })
-  const fields = ({ remainingPoints, msBeforeNext }: Outcome): Record<string, string> => ({
-    'RateLimit-Policy': `"default";q=${points};w=${seconds}`,
-    RateLimit: `"default";r=${remainingPoints};t=${Math.ceil(msBeforeNext / 1_000)}`,
-  })
-  return async (client) => {
-    try {
-      return fields(await limiter.consume(client))
-    } catch (refused) {
-      // The library rejects with an outcome, not an Error, when the quota is used up.
-      if (refused instanceof Error) throw refused
-      const outcome = refused as Outcome
-      const headers = { ...fields(outcome), 'Retry-After': String(Math.ceil(outcome.msBeforeNext / 1_000)) }
-      throw new Problem('too-many-requests', `At most ${points} requests in ${seconds} seconds are allowed.`, {
-        headers,
-      })
-    }
-  }
+export function memoryRateLimit(rate: Rate): RateLimit {
+  return rateLimitOf(memoryLimiter(rate), rate)
 }

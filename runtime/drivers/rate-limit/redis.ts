@@ -1,0 +1,27 @@
+/** A rate limit that all processes share (rate-limiter-flexible). While Redis is away, each counts for itself. */
+import { RateLimiterRedis } from 'rate-limiter-flexible'
+import type { RateLimit } from '#shared/edge.ts'
+import type { RedisConnections } from '../redis/connections.ts'
+import { type Rate, rateLimitOf } from './limit.ts'
+import { memoryLimiter } from './memory.ts'
+
+export interface RedisRateLimitOptions {
+  redis: Pick<RedisConnections, 'aside'>
+  /** Of all keys. */
+  prefix?: string
+}
+
+export function redisRateLimit(rate: Rate, { redis, prefix = 'revela:rate' }: RedisRateLimitOptions): RateLimit {
+  const { points, durationMs } = rate
+  const limiter = new RateLimiterRedis({
+    storeClient: redis.aside,
+    keyPrefix: prefix,
+    points,
+    duration: durationMs / 1_000,
+    // One whose quota is used up is refused without asking again: a flood must not reach Redis.
+    inMemoryBlockOnConsumed: points + 1,
+    insuranceLimiter: memoryLimiter(rate),
+    rejectIfRedisNotReady: true,
+  })
+  return rateLimitOf(limiter, rate)
+}
