@@ -1,12 +1,15 @@
 /**
  * MongoDB for tests: `TEST_MONGODB_URI`, else a container of mongo:7.0, else a program of this machine. That program is
- * `TEST_MONGOD`, a command in which {port} and {data} stand for themselves, else mongod.
+ * `TEST_MONGOD`, a command in which {port} and {data} stand for themselves, else mongod; as a replica set of one member
+ * it is `TEST_MONGOD_SET`, else mongod.
  */
 import { randomUUID } from 'node:crypto'
+import { MongoClient } from 'mongodb'
 import { firstOf, type Found, fromOwn, ofFile, startContainer } from './found.ts'
 import { ask, type OwnServer, type Program, programOf, startOwn } from './own.ts'
 
 const MONGOD = 'mongod --quiet --nounixsocket --bind_ip 127.0.0.1 --port {port} --dbpath {data}'
+const MONGOD_SET = `${MONGOD} --replSet rs0`
 const CONTAINER = {
   image: 'mongo:7.0',
   port: 27017,
@@ -15,34 +18,62 @@ const CONTAINER = {
   ready: { line: /Waiting for connections/, times: 2 },
 }
 
-function mongod(): Program | null {
-  const [file, ...args] = (process.env['TEST_MONGOD'] || MONGOD).split(' ')
+/** True once it takes writes; a member of no set is asked to make one. */
+async function isPrimary(uri: string): Promise<boolean> {
+  const client = new MongoClient(uri, { serverSelectionTimeoutMS: 1_000 })
+  try {
+    const { isWritablePrimary, setName } = await client.db('admin').command({ hello: 1 })
+    if (!setName) await client.db('admin').command({ replSetInitiate: {} })
+    return isWritablePrimary === true
+  } catch {
+    return false
+  } finally {
+    await client.close()
+  }
+}
+
+export interface MongoOptions {
+  /** A replica set of one member: what needs more than a standalone server (retryable writes, majorities) is there. */
+  set?: boolean
+}
+
+function mongod({ set = false }: MongoOptions): Program | null {
+  const command = set ? process.env['TEST_MONGOD_SET'] || MONGOD_SET : process.env['TEST_MONGOD'] || MONGOD
+  const [file, ...args] = command.split(' ')
   const path = programOf(file!)
   if (!path) return null
+  const uri = (port: number): string => `mongodb://127.0.0.1:${port}/test${set ? '?directConnection=true' : ''}`
   return {
     command: (port, data) => [
       path,
       ...args.map((arg) => arg.replaceAll('{port}', String(port)).replaceAll('{data}', data)),
     ],
-    uri: (port) => `mongodb://127.0.0.1:${port}/test`,
-    answers: async (port) => (await ask(port)) !== null,
+    uri,
+    answers: async (port) => (await ask(port)) !== null && (!set || (await isPrimary(uri(port)))),
   }
 }
 
 /** A server that the caller may kill, with no authentication; null where there is no program for it. */
-export async function ownMongo(): Promise<OwnServer | null> {
-  const program = mongod()
+export async function ownMongo(options: MongoOptions = {}): Promise<OwnServer | null> {
+  const program = mongod(options)
   return program && (await startOwn(program))
 }
 
 /** Whether `ownMongo` gives one. */
-export function hasOwnMongo(): boolean {
-  return mongod() !== null
+export function hasOwnMongo(options: MongoOptions = {}): boolean {
+  return mongod(options) !== null
 }
 
 export async function mongoContainer(): Promise<Found<string> | null> {
   const { MONGO_INITDB_ROOT_USERNAME: user, MONGO_INITDB_ROOT_PASSWORD: password } = CONTAINER.env
   return await startContainer(CONTAINER, (host) => `mongodb://${user}:${password}@${host}/test?authSource=admin`)
+}
+
+/** False for a server of another make that speaks as MongoDB does: its planner, for one, is its own. */
+export async function isMongod(uri: string): Promise<boolean> {
+  await using client = new MongoClient(uri)
+  const { process } = await client.db('admin').command({ serverStatus: 1 })
+  return process === 'mongod'
 }
 
 /** For a program that is no test file; what it gets it closes. */

@@ -56,6 +56,29 @@ test('whileWatched runs from the first watch to the end of the last', async () =
   expect(start).toHaveBeenCalledTimes(2)
 })
 
+test('whileTaskWatched runs for each task, from before the first read to the end of its last watch', async () => {
+  const told: string[] = []
+  const changes = watchChanges({
+    read: (id) => {
+      told.push(`read ${id}`)
+      return state(0)
+    },
+    whileTaskWatched: (id) => {
+      told.push(`begin ${id}`)
+      return () => void told.push(`end ${id}`)
+    },
+  })
+  const watch = (id: string) => changes.watch(id, new AbortController().signal)[Symbol.asyncIterator]()
+  const [first, second, other] = [watch('a'), watch('a'), watch('b')]
+  for (const each of [first, second, other]) await each.next()
+  expect(told.splice(0)).toEqual(['begin a', 'read a', 'read a', 'begin b', 'read b'])
+  await first.return?.()
+  await other.return?.()
+  expect(told.splice(0)).toEqual(['end b'])
+  await second.return?.()
+  expect(told).toEqual(['end a'])
+})
+
 test('no listener stays after break, abort, deletion or a failed read', async () => {
   let current: Task | null = state(0)
   let broken = false

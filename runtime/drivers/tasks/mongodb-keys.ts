@@ -45,6 +45,12 @@ async function taskExists(db: Db, id: string): Promise<boolean> {
   )
 }
 
+/** The key's record as long as its request has made no task. */
+async function unused(db: Db, key: string, apiKeyId: string): Promise<KeyDocument | null> {
+  const found = await keysOf(db).findOne({ _id: nameOf(apiKeyId, key), deleted: false }, READ)
+  return found && !(await taskExists(db, found.taskId)) ? found : null
+}
+
 async function insertKey(keys: Collection<KeyDocument>, document: KeyDocument): Promise<boolean> {
   try {
     await keys.insertOne(document, DURABLE)
@@ -108,16 +114,17 @@ export function mongoRecords(mongo: MongoConnection, what: string, flush: (db: D
         }
         throw unavailable(what)
       }),
-    // Whether its task exists need not be asked: where it does, it decides, and the lock says nothing.
     renewKey: (key, apiKeyId, lockedUntil) =>
       call(async (db) => {
-        const own = { _id: nameOf(apiKeyId, key), deleted: false }
-        await keysOf(db).updateOne(own, { $max: { lockedUntil } }, RELAXED)
+        const found = await unused(db, key, apiKeyId)
+        if (!found) return
+        const { _id } = found
+        await keysOf(db).updateOne({ _id, deleted: false }, { $max: { lockedUntil } }, RELAXED)
       }),
     releaseKey: (key, apiKeyId) =>
       call(async (db) => {
-        const found = await keysOf(db).findOne({ _id: nameOf(apiKeyId, key), deleted: false }, READ)
-        if (!found || (await taskExists(db, found.taskId))) return
+        const found = await unused(db, key, apiKeyId)
+        if (!found) return
         // As it was found: whoever took it over meanwhile keeps it.
         const { _id, taskId, lockedUntil } = found
         await keysOf(db).deleteOne({ _id, taskId, lockedUntil, deleted: false }, DURABLE)
