@@ -116,6 +116,13 @@ describe('the environment', () => {
     expect(read(name, '  ')).toEqual(unset)
   })
 
+  it('takes what a command has in place of a default, and what is set before that', () => {
+    const quiet = { LOG_LEVEL: 'warn' }
+    expect(readConfig({}, quiet)).toEqual({ ...readConfig({}), LOG_LEVEL: 'warn' })
+    expect(readConfig({ LOG_LEVEL: ' ' }, quiet).LOG_LEVEL).toBe('warn')
+    expect(readConfig({ LOG_LEVEL: 'debug' }, quiet).LOG_LEVEL).toBe('debug')
+  })
+
   it('names every bad variable, one a line', () => {
     const message = faultOf({ SERVER_PORT: 'x', CONCURRENCY: '0', API_KEY: 'short', LOG_LEVEL: 'debug' })
     expect(message.split('\n').map((line) => line.split(':')[0])).toEqual(['SERVER_PORT', 'CONCURRENCY', 'API_KEY'])

@@ -68,10 +68,16 @@ export type Config = z.infer<typeof Environment>
 
 export { ConfigError }
 
-/** Parses the environment; empty counts as unset. Throws ConfigError, one line for each bad variable. */
-export function readConfig(env: Record<string, string | undefined> = process.env): Config {
+type Variables = Record<string, string | undefined>
+
+/**
+ * Parses the environment; empty counts as unset, and a command may have defaults of its own for what is. Throws
+ * ConfigError, one line for each bad variable.
+ */
+export function readConfig(env: Variables = process.env, defaults: Variables = {}): Config {
   const known = Object.keys(Environment.shape)
-  const given = Object.fromEntries(known.map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]]))
+  const valueOf = (name: string) => (env[name]?.trim() ? env[name] : defaults[name])
+  const given = Object.fromEntries(known.map((name) => [name, valueOf(name)]))
   const result = Environment.safeParse(given)
   if (result.success) return result.data
   const secret = (name: string): boolean =>

@@ -89,12 +89,11 @@ async function show(demo: Demo): Promise<void> {
 export async function run(args: string[]): Promise<void> {
   const interrupted = new AbortController()
   try {
-    const config = readConfig()
+    // The demo is for a person: of the log only what went wrong.
+    const config = readConfig(undefined, { LOG_LEVEL: 'warn' })
     outliveStrays(say)
     const picture = await pictureOf(args)
-    // The demo is for a person: of the log only what went wrong.
-    const quiet = { ...config, LOG_LEVEL: process.env.LOG_LEVEL ? config.LOG_LEVEL : 'warn' } as const
-    const runtime = await startOnFreePort(quiet, {})
+    const runtime = await startOnFreePort(config, {})
     drainOnSignal(() => {
       interrupted.abort()
       return runtime.close()

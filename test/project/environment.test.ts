@@ -1,4 +1,5 @@
 /** What the README and .env.example say of the environment and of the limits is what the code does. */
+import { globSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
@@ -42,6 +43,15 @@ const composed = await Promise.all(
 ).then((texts) => texts.flatMap((text) => [...text.matchAll(/\$\{([A-Z][A-Z0-9_]*)/g)].map(([, name]) => name!)))
 
 describe('the environment', () => {
+  test('is read by config.ts alone', async () => {
+    const files = globSync('{functions,shared,runtime}/**/*.{ts,mjs}', { cwd: PROJECT, exclude: ['**/*.test.ts'] })
+    const texts = files.map(async (file) => ({ file, text: await readFile(join(PROJECT, file), 'utf8') }))
+    const readers = (await Promise.all(texts)).filter(({ text }) =>
+      /process\.env\b(?!`)|from '(node:)?process'/.test(text),
+    )
+    expect(readers.map(({ file }) => file)).toEqual(['runtime/config.ts'])
+  })
+
   test('every variable that is read stands in .env.example, once, and no other', () => {
     const names = [...example.matchAll(/^([A-Z0-9_]+)=/gm)].map(([, name]) => name!)
     // MONGO_PASSWORD is for the command line of a backup.
