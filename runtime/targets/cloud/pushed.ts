@@ -38,6 +38,7 @@ export function pushEndpoint(cloud: CloudFunction, read: ReadPushed) {
 
   const take = async (pushed: Pushed, queue: string | null, remainingMs: number): Promise<Response> => {
     if (pushed.kind === 'tick') {
+      if (Number.isNaN(pushed.at)) throw new Problem('invalid-request', 'The instant of the tick is no time.')
       // To the second: who tells the instant may tell it a moment late.
       await cloud.tick(Math.round(pushed.at / SECOND_MS) * SECOND_MS, remainingMs)
       return new Response(null, { status: 204 })
