@@ -47,9 +47,7 @@ export async function openCore(config: Config, options: CoreOptions): Promise<Co
   const settings = new Map(functions.map((fn) => [fn, settingsOf(config, fn.config)]))
   const invoke = createInvoke({ bindings, settingsOf: (fn) => settings.get(fn)!, logger, metrics, publicUrl })
   const streams = createStreams()
-  const queues = functions.flatMap(({ config: { trigger } }) => (trigger.type === 'queue' ? [trigger.queue] : []))
-  metrics.collectFunctions(functions)
-  metrics.collectQueues(bindings.queue, [...new Set(queues)], waiterCount)
+  metrics.collect({ config, functions, bindings, waiters: waiterCount })
 
   const system = createSystemRoutes({
     ready: () => readiness({ tasks: bindings.tasks, functions, broken, isDraining: () => core.draining }),

@@ -1,10 +1,21 @@
 /** Prometheus metrics. Names follow OpenTelemetry's FaaS conventions where those have one; labels are bounded. */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Measures } from '#shared/bindings.ts'
-import { NotCounted, type QueueDriver } from '#shared/consumer.ts'
+import type { Config } from '../config.ts'
+import type { LoadedFunction } from '../loader.ts'
 import { invocationMetrics, SECONDS } from './invocation-metrics.ts'
+import { collectQueues, type QueueSources } from './queue-metrics.ts'
+import { collectSurroundings } from './surroundings.ts'
 
 export type Metrics = ReturnType<typeof createMetrics>
+
+export interface CollectOptions {
+  config: Pick<Config, 'STORAGE_INPUT_PATH' | 'STORAGE_OUTPUT_PATH' | 'LOG_SPOOL_PATH' | 'LOKI_URL'>
+  functions: readonly LoadedFunction[]
+  bindings: QueueSources
+  /** How many wait for a change. */
+  waiters: () => number
+}
 
 export function createMetrics() {
   const registry = new Registry()
@@ -23,9 +34,10 @@ export function createMetrics() {
     swept_total: counter('swept_total', 'What the sweeper did.', 'action'),
     callbacks_total: counter('callbacks_total', 'Attempts at callbacks.', 'outcome'),
   }
+  const invocations = invocationMetrics(registry)
   return {
     registry,
-    ...invocationMetrics(registry),
+    ...invocations,
     coldstarts: counter('faas_coldstarts_total', 'Containers started.', 'function'),
     containers: gauge('containers', 'Containers alive.', 'function'),
     verdicts: counter('queue_verdicts_total', 'Queue messages by verdict.', 'queue', 'verdict'),
@@ -34,28 +46,14 @@ export function createMetrics() {
       if (metric instanceof Histogram) metric.observe(labels, value)
       else metric.inc(labels, value)
     },
-    /** Read from the queue itself: nothing is counted twice over replicas or lost over restarts. */
-    collectQueues(driver: QueueDriver, queues: readonly string[], waiters: () => number): void {
-      const depth = gauge('queue_messages', 'Messages by state; dead ones are on <queue>-dead.', 'queue', 'state')
-      const age = gauge('queue_oldest_message_seconds', 'Age of the oldest message that is ready.', 'queue')
+    /** What is read when it is scraped. */
+    collect({ config, functions, bindings, waiters }: CollectOptions): void {
+      invocations.collectFunctions(functions)
+      const queues = functions.flatMap(({ config: { trigger } }) => (trigger.type === 'queue' ? [trigger.queue] : []))
+      collectQueues(registry, bindings, [...new Set(queues)])
+      const { STORAGE_INPUT_PATH: input, STORAGE_OUTPUT_PATH: output, LOG_SPOOL_PATH: logs } = config
+      collectSurroundings(registry, { input, output, ...(config.LOKI_URL ? { logs } : {}) })
       const waiting = gauge('task_waiters', 'Requests and streams that wait for a change of a task.')
-      let reading = Promise.resolve()
-      const read = async (): Promise<void> => {
-        for (const queue of queues) {
-          const stats = await driver.stats(queue).catch((error: unknown) => {
-            if (error instanceof NotCounted) return null
-            throw error
-          })
-          // Without a number there is no series: a zero would be a lie.
-          if (!stats) continue
-          const { oldestMs, ...states } = stats
-          for (const [state, count] of Object.entries(states)) depth.set({ queue, state }, count)
-          age.set({ queue }, oldestMs / 1_000)
-        }
-      }
-      Object.assign(depth, { collect: () => (reading = read()) })
-      // Scraped after the depth, and with it: else it would be that of the scrape before.
-      Object.assign(age, { collect: () => reading })
       Object.assign(waiting, { collect: () => waiting.set(waiters()) })
     },
   }

@@ -73,14 +73,14 @@ export async function otlpReceiver(): Promise<OtlpReceiver> {
     batches.push(received.length)
     if (receiver.status === 200) spans.push(...received)
   }
-  const answer = async (request: IncomingMessage): Promise<number> => {
+  const statusOf = async (request: IncomingMessage): Promise<number> => {
     if (request.method !== 'POST' || request.url !== '/v1/traces') return 404
     receive((await json(request)) as Body)
     return receiver.status
   }
-  const server = createServer(async (request, response) => {
-    const status = await answer(request).catch(() => 400)
-    response.writeHead(status, { 'Content-Type': 'application/json' }).end('{}')
+  const server = createServer((request, response) => {
+    const status = statusOf(request).catch(() => 400)
+    void status.then((code) => response.writeHead(code, { 'Content-Type': 'application/json' }).end('{}'))
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const receiver: OtlpReceiver = {
