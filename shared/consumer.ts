@@ -47,6 +47,9 @@ export interface DeadLetter {
   diedAt: string
 }
 
+/** The type of a dead message that was none: its data is the text as it came. */
+export const UNREADABLE = 'unreadable'
+
 /** How many messages a queue has is not to be had here: the platform's own metrics have it. */
 export class NotCounted extends Error {
   override readonly name = 'NotCounted'
@@ -66,6 +69,8 @@ export interface QueueDriver extends Queue {
   bury?(letter: DeadLetter): Promise<void>
   /** Where a platform delivers, and its own retries cannot wait: adds the delivery anew, to come after so many ms. */
   later?(delivery: Delivery, afterMs: number): Promise<void>
+  /** Where a platform delivers: what it handed out under this receipt comes again after so many ms, not at its own time. */
+  putOff?(queue: string, receipt: string, afterMs: number): Promise<void>
   close(): Promise<void>
 }
 

@@ -18,7 +18,7 @@ export const OF_DRIVER: Record<string, string[]> = {
   cache: ['lru-cache'],
   fetch: ['undici', 'ipaddr.js'],
   blobs: ['@aws-sdk/client-s3'],
-  queue: ['bullmq', 'google-auth-library', '@azure/storage-queue'],
+  queue: ['bullmq', 'google-auth-library', '@azure/storage-queue', '@aws-sdk/client-sqs'],
   'rate-limit': ['rate-limiter-flexible'],
   redis: ['ioredis'],
 }
@@ -29,6 +29,7 @@ const OF_TARGET: Record<string, string[]> = {
   knative: ['runtime/targets/node/server.ts', 'runtime/targets/node/listen.ts', 'runtime/cli/signals.ts'],
   'google-cloud': ['@hono/node-server', 'runtime/targets/node/server.ts', 'zod'],
   azure: ['@azure/functions'],
+  'aws-lambda': ['aws-lambda'],
 }
 
 /** What several drivers of one server hang on. */

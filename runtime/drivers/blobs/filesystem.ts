@@ -2,11 +2,13 @@
 import { access, rm, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { BlobStore } from '#shared/bindings.ts'
+import type { BlobKey } from '#shared/variant.ts'
 import { copyBlob } from './copy.ts'
 import { reach, reachOrNull } from './faults.ts'
 import { removeIfEmpty } from './folder.ts'
 import { listTaskFolders } from './list.ts'
-import { folderOf, pathOf, type BlobFolders } from './paths.ts'
+import { checkMark } from './marker.ts'
+import { folderOf, pathOf, rootOf, type BlobFolders } from './paths.ts'
 import { readFile } from './read.ts'
 import { removeUnfinished, writeFile } from './write.ts'
 
@@ -17,21 +19,46 @@ async function removeFolder(path: string): Promise<void> {
   await reach(rm(path, { recursive: true, force: true, maxRetries: REMOVE_TRIES, retryDelay: 10 }))
 }
 
+export interface FilesystemOptions extends BlobFolders {
+  /** Each folder was marked, and is away when it has no marker. Default: they need not exist, and are as they are. */
+  marked?: boolean | undefined
+}
+
 /**
- * The folders need not exist. They may lie on different file systems, and several processes may share them. Rejects with
- * Problem `unavailable` when the disk is full, read-only, closed to this process or broken.
+ * The folders may lie on different file systems, and several processes may share them. Rejects with Problem
+ * `unavailable` when the disk is full, read-only, closed to this process, broken or not mounted.
  */
-export function filesystemBlobs(folders: BlobFolders): BlobStore {
+export function filesystemBlobs({ marked = false, ...folders }: FilesystemOptions): BlobStore {
   const { inputPath, outputPath } = folders
+  /** Before a write, which would make the folder anew below the mount point; and before it is said that a file is gone. */
+  const there = async (key: BlobKey): Promise<void> => {
+    if (marked) await checkMark(rootOf(folders, key))
+  }
   return {
-    put: async (key, source, signal) => ({ key, ...(await writeFile(pathOf(folders, key), source, signal)) }),
-    get: async (key, range) => await readFile(pathOf(folders, key), range),
+    put: async (key, source, signal) => {
+      const path = pathOf(folders, key)
+      signal?.throwIfAborted()
+      await there(key)
+      return { key, ...(await writeFile(path, source, signal)) }
+    },
+    get: async (key, range) => {
+      const blob = await readFile(pathOf(folders, key), range)
+      if (blob === null) await there(key)
+      return blob
+    },
     asFile: async (key) => {
       const path = pathOf(folders, key)
-      const there = await reachOrNull(access(path).then(() => true))
-      return there === null ? null : { path, [Symbol.asyncDispose]: async () => {} }
+      const found = await reachOrNull(access(path).then(() => true))
+      if (found !== null) return { path, [Symbol.asyncDispose]: async () => {} }
+      await there(key)
+      return null
     },
-    copy: async (from, to) => await copyBlob(pathOf(folders, from), pathOf(folders, to)),
+    copy: async (from, to) => {
+      await there(to)
+      const copied = await copyBlob(pathOf(folders, from), pathOf(folders, to))
+      if (!copied) await there(from)
+      return copied
+    },
     delete: async (key) => {
       const path = pathOf(folders, key)
       await reachOrNull(unlink(path))

@@ -22,9 +22,14 @@ export function checkTaskId(taskId: string): string {
   return taskId
 }
 
+/** The folder that the key's file lies below. */
+export function rootOf({ inputPath, outputPath }: BlobFolders, key: BlobKey): string {
+  return checkKey(key).startsWith('input/') ? inputPath : outputPath
+}
+
 export function pathOf(folders: BlobFolders, key: BlobKey): string {
-  const [kind, taskId, file] = checkKey(key).split('/') as [string, string, string]
-  return join(kind === 'input' ? folders.inputPath : folders.outputPath, taskId, file)
+  const [, taskId, file] = checkKey(key).split('/') as [string, string, string]
+  return join(rootOf(folders, key), taskId, file)
 }
 
 export function folderOf(root: string, taskId: string): string {

@@ -2,6 +2,7 @@
 import { S3Client, S3ServiceException } from '@aws-sdk/client-s3'
 import { unavailable } from '#shared/errors.ts'
 import { SECOND_MS } from '#shared/limits.ts'
+import { SOCKETS_MAX } from './s3-limits.ts'
 
 export interface S3Options {
   bucket: string
@@ -35,8 +36,6 @@ const TIMEOUTS: Timeouts = {
 
 /** The SDK's own count: the first try and two more, for what is throttled or was cut off. */
 const TRIES = 3
-/** Open readers hold one each. */
-export const SOCKETS_MAX = 256
 
 export interface Bucket {
   client: S3Client

@@ -13,14 +13,12 @@ import {
 } from '@aws-sdk/client-s3'
 import type { ByteSource } from '#shared/bindings.ts'
 import { unavailable } from '#shared/errors.ts'
-import { MIB } from '#shared/limits.ts'
 import type { BlobKey } from '#shared/variant.ts'
 import { type Bucket, isContested, isTaken, reach } from './s3-bucket.ts'
+import { PART_BYTES } from './s3-limits.ts'
 import { describeObject, placeOf } from './s3-read.ts'
 import { chunksOf } from './source.ts'
 
-/** Bytes of one part. S3 takes none below 5 MiB but the last, and 10,000 at most: together 78 GiB. */
-export const PART_BYTES = 8 * MIB
 /** Conditional writes of one name at once: some are told to try again. */
 const CONTESTS_MAX = 5
 
@@ -136,13 +134,11 @@ export async function writeObject(
       if (!isLast) await (upload ??= await beginUpload(bucket, key, signal)).add(body)
       else if (upload && body.byteLength > 0) await upload.add(body)
       else if (!upload) {
-        signal?.throwIfAborted()
         const put = { ...place, Body: body, ChecksumAlgorithm: CHECKSUM, IfNoneMatch: '*' } as const
         const aborting = signal ? { abortSignal: signal } : {}
         created = await unlessTaken(() => bucket.client.send(new PutObjectCommand(put), aborting), signal)
       }
     }
-    signal?.throwIfAborted()
     if (upload) created = await upload.complete()
   } catch (error) {
     await upload?.abandon()
