@@ -1,72 +1,12 @@
-/** A line that was kept reaches Loki, whatever Loki or the process does in between. */
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type Level, pino } from 'pino'
+/** A line that was kept reaches Loki, whatever Loki does. */
 import { describe, expect, test } from 'vitest'
-import { MIB } from '#shared/limits.ts'
 import { freePort, testLoki } from '../../test/telemetry/loki.ts'
+import { lineOf, messages, numbered, spoolScene } from '../../test/telemetry/spool-scene.ts'
 import { until } from '../../test/runtime/until.ts'
-import { type Logs, openLogs } from './logs.ts'
-
-interface LineOptions {
-  level?: Level
-  ms?: number
-  fn?: string
-  more?: object
-}
-
-/** A line as the logger writes it. */
-function lineOf(
-  what: string,
-  { level = 'info', ms = 1_700_000_000_000, fn = 'get-task', more = {} }: LineOptions = {},
-): string {
-  let text = ''
-  const timestamp = (): string => `,"time":"${new Date(ms).toISOString()}"`
-  const logger = pino({ base: {}, timestamp }, { write: (line: string) => void (text = line) })
-  logger[level]({ function: fn, task: `task-${what}`, ...more }, what)
-  return text
-}
-
-const messages = (lines: readonly string[]): string[] => lines.map((line) => (JSON.parse(line) as { msg: string }).msg)
-const numbered = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => `line ${from + i}`)
-
-interface Kept extends AsyncDisposable {
-  logs: Logs
-  told: { level: string; reason: unknown }[]
-}
-
-interface Scene extends AsyncDisposable {
-  root: string
-  open(url: string, options?: { bytesMax?: number; service?: string; adoptMs?: number; start?: boolean }): Kept
-  /** Files with lines, of all folders. */
-  files(): Promise<string[]>
-}
-
-async function scene(): Promise<Scene> {
-  const root = await mkdtemp(join(tmpdir(), 'revela-spool-'))
-  return {
-    root,
-    open(url, { bytesMax = MIB, service = 'worker', adoptMs = 20, start = true } = {}) {
-      const logs = openLogs({ url, root, bytesMax, service, pauses: { everyMs: 5, backoffMs: 5, adoptMs } })
-      const told: Kept['told'] = []
-      const tell = (level: string) => (fields: unknown) =>
-        void told.push({ level, reason: (fields as { reason?: unknown }).reason })
-      if (start) logs.start({ warn: tell('warn'), info: tell('info') })
-      return { logs, told, [Symbol.asyncDispose]: async () => await logs.close(2_000) }
-    },
-    async files() {
-      return (await readdir(root, { recursive: true })).filter((name) => name.endsWith('.ndjson'))
-    },
-    async [Symbol.asyncDispose]() {
-      await rm(root, { recursive: true, force: true })
-    },
-  }
-}
 
 describe('lines', () => {
   test('come in order, with labels of few values, and are found by their task', async () => {
-    await using place = await scene()
+    await using place = await spoolScene()
     await using loki = await testLoki()
     await using kept = place.open(loki.url)
     kept.logs.keep(lineOf('one'))
@@ -90,7 +30,7 @@ describe('lines', () => {
   })
 
   test('no field of a function makes a label', async () => {
-    await using place = await scene()
+    await using place = await spoolScene()
     await using loki = await testLoki()
     await using kept = place.open(loki.url)
     kept.logs.keep(lineOf('a', { more: { level: 99, time: 'then', text: '"function":"other"' } }))
@@ -100,7 +40,7 @@ describe('lines', () => {
   })
 
   test('go with user and password where the URL has them', async () => {
-    await using place = await scene()
+    await using place = await spoolScene()
     await using loki = await testLoki()
     await using kept = place.open(loki.url.replace('//', '//me:se%40cret@'))
     kept.logs.keep(lineOf('one'))
@@ -111,7 +51,7 @@ describe('lines', () => {
 
 describe('a Loki that is away', () => {
   test('gets every line once it is there, in order', async () => {
-    await using place = await scene()
+    await using place = await spoolScene()
     const port = await freePort()
     await using kept = place.open(`http://127.0.0.1:${port}`)
     for (const what of numbered(500)) kept.logs.keep(lineOf(what))
@@ -124,7 +64,7 @@ describe('a Loki that is away', () => {
   })
 
   test.each([500, 503, 429, 401, 404])('that answers %i is asked again, and nothing is lost', async (status) => {
-    await using place = await scene()
+    await using place = await spoolScene()
     await using loki = await testLoki()
     loki.answer = () => ({ status: loki.pushes.length > 2 ? 204 : status })
     await using kept = place.open(loki.url)
@@ -134,7 +74,7 @@ describe('a Loki that is away', () => {
   })
 
   test('is left in peace as long as its Retry-After says', async () => {
-    await using place = await scene()
+    await using place = await spoolScene()
     await using loki = await testLoki()
     loki.answer = () => (loki.pushes.length > 1 ? { status: 204 } : { status: 429, headers: { 'Retry-After': '1' } })
     await using kept = place.open(loki.url)
@@ -145,7 +85,7 @@ describe('a Loki that is away', () => {
   })
 
   test('at the end of the process leaves the lines to the next one', async () => {
-    await using place = await scene()
+    await using place = await spoolScene()
     const port = await freePort()
     {
       await using kept = place.open(`http://127.0.0.1:${port}`)
@@ -160,7 +100,7 @@ describe('a Loki that is away', () => {
 })
 
 test('a Loki that never answers does not hold up the end, and takes nothing along', async () => {
-  await using place = await scene()
+  await using place = await spoolScene()
   const never = Promise.withResolvers<never>()
   const port = await freePort()
   {
@@ -181,7 +121,7 @@ describe('what Loki refuses', () => {
   const long = (line: string): boolean => line.includes('long')
 
   test('is left out alone, and counted', async () => {
-    await using place = await scene()
+    await using place = await spoolScene()
     await using loki = await testLoki()
     loki.answer = (lines) => (lines.some(long) ? { status: 400, refuses: long } : { status: 204 })
     await using kept = place.open(loki.url)
@@ -201,7 +141,7 @@ describe('what Loki refuses', () => {
   })
 
   test('for its size comes in smaller pushes', async () => {
-    await using place = await scene()
+    await using place = await spoolScene()
     await using loki = await testLoki()
     loki.answer = (lines) => ({ status: lines.length > 3 ? 413 : 204 })
     await using kept = place.open(loki.url)
@@ -211,7 +151,7 @@ describe('what Loki refuses', () => {
   })
 
   test('is counted once, also when Loki goes away between the halves', async () => {
-    await using place = await scene()
+    await using place = await spoolScene()
     await using loki = await testLoki()
     let outages = 0
     loki.answer = (lines) => {
@@ -227,116 +167,4 @@ describe('what Loki refuses', () => {
     expect(messages(loki.lines())).toEqual(numbered(3))
     expect(kept.logs.counts.lostBytes.refused).toBe(refused.length)
   })
-})
-
-describe('the files', () => {
-  test('are one after the other, and go when Loki has them', async () => {
-    await using place = await scene()
-    await using loki = await testLoki()
-    await using kept = place.open(loki.url, { start: false })
-    const pad = 'x'.repeat(20_000)
-    for (const what of numbered(40)) kept.logs.keep(lineOf(what, { more: { pad } }))
-    expect((await place.files()).length).toBeGreaterThan(2)
-    kept.logs.start({ warn: () => undefined, info: () => undefined })
-    expect(messages(await loki.has(40))).toEqual(numbered(40))
-    await until('one file', async () => (await place.files()).length === 1)
-    expect(kept.logs.counts.unsentBytes()).toBe(0)
-  })
-
-  test('stay within the bound: the oldest go, which is counted', async () => {
-    await using place = await scene()
-    const port = await freePort()
-    await using kept = place.open(`http://127.0.0.1:${port}`)
-    const pad = 'x'.repeat(20_000)
-    const bytes = lineOf('line 100', { more: { pad } }).length
-    const whats = numbered(100, 100)
-    for (const what of whats) {
-      kept.logs.keep(lineOf(what, { more: { pad } }))
-      expect(kept.logs.counts.unsentBytes()).toBeLessThanOrEqual(MIB)
-    }
-    const { bound } = kept.logs.counts.lostBytes
-    expect(bound).toBeGreaterThanOrEqual(100 * bytes - MIB)
-    const lost = bound / bytes
-    expect(lost).toBeLessThan(100 - 38)
-    await using loki = await testLoki(port)
-    expect(messages(await loki.has(100 - lost))).toEqual(whats.slice(lost))
-  })
-
-  test('whose process is dead are shipped by another one, under their own name', async () => {
-    await using place = await scene()
-    await using loki = await testLoki()
-    {
-      await using dead = place.open('http://127.0.0.1:9', { service: 'worker' })
-      dead.logs.keep(lineOf('of the dead'))
-    }
-    await using living = place.open(loki.url, { service: 'api-backend' })
-    living.logs.keep(lineOf('of the living'))
-    await loki.has(2)
-    const services = loki.taken.map(({ labels, line }) => [labels['service'], messages([line])[0]])
-    expect(Object.fromEntries(services)).toEqual({ worker: 'of the dead', 'api-backend': 'of the living' })
-  })
-
-  test('of a process that lives are left to it', async () => {
-    await using place = await scene()
-    await using loki = await testLoki()
-    await using first = place.open(loki.url, { start: false })
-    first.logs.keep(lineOf('mine'))
-    await using second = place.open(loki.url)
-    second.logs.keep(lineOf('one'))
-    await loki.has(1)
-    const { length } = loki.pushes
-    second.logs.keep(lineOf('two'))
-    await loki.has(2)
-    expect(messages(loki.lines())).toEqual(['one', 'two'])
-    expect(loki.taken.map(({ labels }) => labels['replica'])).toEqual(['1', '1'])
-    expect(loki.pushes.length).toBeGreaterThan(length)
-  })
-
-  test('that end in the middle of a line, as a kill leaves them, hold up nothing', async () => {
-    await using place = await scene()
-    await using loki = await testLoki()
-    {
-      await using dead = place.open('http://127.0.0.1:9')
-      dead.logs.keep(lineOf('whole'))
-    }
-    const [file] = await place.files()
-    await writeFile(join(place.root, file!), '{"level":30,"time":"2026', { flag: 'a' })
-    await using next = place.open(loki.url)
-    next.logs.keep(lineOf('next'))
-    const lines = await loki.has(3)
-    expect(lines).toContain('{"level":30,"time":"2026')
-    expect(loki.taken.find(({ line }) => line.endsWith('2026'))?.labels).toMatchObject({ level: 'unknown' })
-  })
-
-  test('whose place was lost come again as the same entries', async () => {
-    await using place = await scene()
-    await using loki = await testLoki()
-    {
-      await using kept = place.open(loki.url)
-      for (const what of numbered(10)) kept.logs.keep(lineOf(what))
-      await loki.has(10)
-    }
-    await rm(join(place.root, 'worker.0/place.json'))
-    await using next = place.open(loki.url)
-    next.logs.keep(lineOf('line 10'))
-    expect(messages(await loki.has(11))).toEqual(numbered(11))
-    expect(loki.taken.length).toBe(21)
-  })
-
-  test('that a disk does not take make no fault of the process', async () => {
-    await using place = await scene()
-    await using loki = await testLoki()
-    await using kept = place.open(loki.url, { start: false })
-    await rm(join(place.root, 'worker.0'), { recursive: true })
-    const line = lineOf('one')
-    kept.logs.keep(line)
-    expect(kept.logs.counts.lostBytes.disk).toBe(line.length)
-  })
-})
-
-test('a folder that cannot be written ends the start, and is named', async () => {
-  await using place = await scene()
-  await writeFile(join(place.root, 'file'), '')
-  const open = (): Logs => openLogs({ url: 'http://loki', root: join(place.root, 'file'), bytesMax: MIB, service: 'x' })
-  expect(open).toThrow(/^LOG_SPOOL_PATH: /)
 })
