@@ -25,8 +25,8 @@ export type Stack = Omit<RuntimeBindings, 'blobs' | 'fetch' | 'links'>
 /** A stack's file in stacks/, the only files that name drivers. */
 export type OpenStack = (config: Config, options: OpenOptions) => Promise<Stack>
 
-async function openStackOf(config: Config): Promise<OpenStack> {
-  if (config.MONGODB_URI) return (await import('./stacks/servers.ts')).openServers
+async function openStackOf({ MONGODB_URI, REDIS_URL, REDIS_HOST }: Config): Promise<OpenStack> {
+  if (MONGODB_URI || REDIS_URL || REDIS_HOST) return (await import('./stacks/servers.ts')).openServers
   return (await import('./stacks/embedded.ts')).openEmbedded
 }
 
@@ -37,7 +37,14 @@ export async function openBindings(
 ): Promise<RuntimeBindings> {
   const open = openStack ?? (await openStackOf(config))
   const { openLinks } = await import('./stacks/links.ts')
-  const { openStorage, storageOf } = await import('./stacks/storage.ts')
-  const storage = await openStorage(storageOf(config))
-  return { ...(await open(config, options)), ...storage, links: openLinks(config) }
+  const { markStorage, openStorage, storageOf } = await import('./stacks/storage.ts')
+  const where = storageOf(config)
+  const storage = await openStorage(where)
+  const stack = await open(config, options)
+  const stopMarking = await markStorage(where, stack.tasks, options.onError ?? (() => undefined))
+  const close = async (): Promise<void> => {
+    stopMarking()
+    await stack.close()
+  }
+  return { ...stack, ...storage, links: openLinks(config), close }
 }

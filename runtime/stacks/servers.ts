@@ -1,4 +1,55 @@
 /** The production stack: tasks in MongoDB; queue, cache, rate limit and notifications in Redis. */
+import { SECOND_MS } from '#shared/limits.ts'
+import type { RateLimit } from '#shared/edge.ts'
 import type { OpenStack } from '../bindings.ts'
+import { type Config, ConfigError } from '../config.ts'
+import { redisCache } from '../drivers/cache/redis.ts'
+import { openMongo } from '../drivers/mongodb/connection.ts'
+import { bullmqQueue } from '../drivers/queue/bullmq.ts'
+import { openRedis, type RedisAddress, type RedisConnections } from '../drivers/redis/connections.ts'
+import { mongoTasks } from '../drivers/tasks/mongodb.ts'
+import { redisNotifier } from '../drivers/tasks/redis-notifier.ts'
 
-export const openServers: OpenStack = () => Promise.reject(new Error('not opened yet'))
+/** How long the start waits for Redis, which may be started at the same time. Later it connects by itself. */
+const CONNECT_MS = SECOND_MS
+
+function addressesOf(config: Config): { mongo: string; redis: RedisAddress } {
+  const { MONGODB_URI: mongo, REDIS_URL: url, REDIS_HOST: host, REDIS_PORT: port, REDIS_PASSWORD: password } = config
+  if (!mongo) throw new ConfigError('MONGODB_URI: expected with REDIS_URL or REDIS_HOST: both servers, or neither')
+  if (url) return { mongo, redis: { url, password } }
+  if (host) return { mongo, redis: { host, port, password } }
+  throw new ConfigError('REDIS_URL: expected with MONGODB_URI, or else REDIS_HOST: both servers, or neither')
+}
+
+async function openRateLimit({ RATE_LIMIT }: Config, redis: RedisConnections): Promise<RateLimit | null> {
+  if (!RATE_LIMIT) return null
+  const { redisRateLimit } = await import('../drivers/rate-limit/redis.ts')
+  return redisRateLimit(RATE_LIMIT, { redis })
+}
+
+/** Neither server need be there: what one that is away cannot do is refused until it is back. */
+export const openServers: OpenStack = async (config, { onError = () => {}, leaseMs }) => {
+  const addresses = addressesOf(config)
+  const redis = openRedis(addresses.redis, onError)
+  const mongo = openMongo(addresses.mongo, { onError })
+  const notifier = redisNotifier({ redis })
+  const queue = bullmqQueue({ redis, leaseMs, onError })
+  const tasks = mongoTasks({ mongo, send: (message) => queue.send(message), notifier, onError })
+  const cache = redisCache({ redis })
+  const rateLimit = await openRateLimit(config, redis)
+  await redis.ready(CONNECT_MS)
+  return {
+    tasks,
+    queue,
+    cache,
+    rateLimit,
+    async close() {
+      await queue.close()
+      await tasks.close()
+      notifier.close()
+      cache.close()
+      redis.close()
+      await mongo.close()
+    },
+  }
+}

@@ -16,7 +16,7 @@ export interface TestRedis extends AsyncDisposable {
 /** `prefix`: that of another, as a second process of the same deployment has it. `waitMs` 0: to one that is away. */
 export async function testRedis(url: string, prefix = `test-${randomUUID()}`, waitMs = CONNECT_MS): Promise<TestRedis> {
   const errors: unknown[] = []
-  const redis = openRedis(url, (error) => errors.push(error))
+  const redis = openRedis({ url }, (error) => errors.push(error))
   await redis.ready(waitMs)
   return {
     redis,

@@ -18,8 +18,8 @@ const RECONNECT_MAX_MS = SECOND_MS
 
 export type RedisClient = Redis
 
-/** A redis:// or rediss:// URL, or its parts. */
-export type RedisAddress = string | { host: string; port: number; password?: string | undefined }
+/** A redis:// or rediss:// URL, or a host and a port. A password in the URL goes before the other. */
+export type RedisAddress = ({ url: string } | { host: string; port: number }) & { password?: string | undefined }
 
 export interface RedisConnections {
   /** For whoever is answered with the outcome: rejects at once while Redis is away, and within ANSWER_MS. */
@@ -67,7 +67,9 @@ export function openRedis(address: RedisAddress, onError: (error: unknown) => vo
 
   function open(own: RedisOptions): RedisClient {
     const options = { ...own, replyMapping: 'legacy' as const }
-    const client = typeof address === 'string' ? new Redis(address, options) : new Redis({ ...address, ...options })
+    const { password } = address
+    const client =
+      'url' in address ? new Redis(address.url, { password, ...options }) : new Redis({ ...address, ...options })
     client.on('error', report)
     clients.push(client)
     return client

@@ -1,0 +1,7 @@
+import { describe } from 'vitest'
+import { scenarios } from './scenarios.ts'
+import { hasServers, serversApart } from './servers.ts'
+
+describe.skipIf(!(await hasServers()))('with MongoDB and Redis', () => {
+  scenarios(serversApart)
+})
