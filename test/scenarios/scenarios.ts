@@ -1,5 +1,6 @@
 /** What the API promises, on every target alike: by HTTP, against a started runtime. */
 import { describe, expect, it } from 'vitest'
+import { leaveOut } from './exceptions.ts'
 import { expectAnswers, type OpenApiDocument, undocumented } from './answers.ts'
 import { badInput } from './bad-input.ts'
 import { callbacks, callbacksUnset } from './callback.ts'
@@ -26,6 +27,7 @@ import type { Target } from './target.ts'
 
 export function scenarios(target: Target): void {
   describe(`on ${target.name}`, () => {
+    leaveOut(target.exceptions ?? {})
     const slowSourcesEnd = slowSources(target)
     // Side by side: a callback's second try takes its time.
     urls(target)
