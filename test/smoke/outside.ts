@@ -9,10 +9,13 @@ import type { Stack } from './stack.ts'
 const CONNECTIONS = 20
 /** The longest that the API holds an answer; then asked again. */
 const WAIT_SECONDS = 25
+const TRIES_MAX = 20
 
 export interface Outside extends AsyncDisposable {
   /** Path, or URL as a Task's links have it; `host` is a subdomain of localhost. */
   get(path: string, init?: RequestInit & { host?: string }): Promise<Response>
+  /** The same, and again when the answer is 503. */
+  patiently(path: string, init?: RequestInit & { host?: string }): Promise<Response>
   upload(image: Uint8Array, headers?: Record<string, string>): Promise<TaskRepresentation>
   /** Asks until the task is terminal; rejects when that takes longer than `ms`. */
   ended(id: string, ms: number): Promise<TaskRepresentation>
@@ -43,21 +46,33 @@ export async function openOutside(stack: Stack): Promise<Outside> {
     const url = `https://${host}:${port}${pathname}${search}`
     return await fetch(url, { ...init, headers, dispatcher, redirect: 'manual' })
   }
+  /** 503 says when to come again, and that nothing was kept: a client does as it is told. */
+  const patiently: Outside['get'] = async (path, init) => {
+    for (let tries = 1; ; tries++) {
+      const response = await get(path, init)
+      if (response.status !== 503 || tries === TRIES_MAX) return response
+      await response.arrayBuffer()
+      await new Promise((resolve) => setTimeout(resolve, Number(response.headers.get('retry-after') ?? 1) * 1_000))
+    }
+  }
   const taskOf = async (response: Response): Promise<TaskRepresentation> => {
     if (!response.ok) throw new Error(`expected a task, got ${response.status} ${await response.text()}`)
     return (await response.json()) as TaskRepresentation
   }
   return {
     get,
+    patiently,
     async upload(image, headers = {}) {
       const body = new FormData()
       body.append('image', new Blob([new Uint8Array(image)]), 'picture.jpg')
-      return await taskOf(await get('/tasks', { method: 'POST', body, headers: { ...key, ...headers } }))
+      return await taskOf(await patiently('/tasks', { method: 'POST', body, headers: { ...key, ...headers } }))
     },
     async ended(id, ms) {
       const until = performance.now() + ms
       for (;;) {
-        const task = await taskOf(await get(`/tasks/${id}`, { headers: { ...key, prefer: `wait=${WAIT_SECONDS}` } }))
+        const task = await taskOf(
+          await patiently(`/tasks/${id}`, { headers: { ...key, prefer: `wait=${WAIT_SECONDS}` } }),
+        )
         if (task.status === 'completed' || task.status === 'failed') return task
         if (performance.now() > until) throw new Error(`${id} is still ${task.status} after ${ms / 1_000} s`)
       }
