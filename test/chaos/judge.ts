@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { MARKER } from '../../runtime/drivers/blobs/marker.ts'
 
 /** What became of the uploads of a run. */
 export interface Outcome {
@@ -81,7 +83,7 @@ export async function judge(
   const completed = known.filter(({ status }) => status === 'completed')
   let torn = 0
   for (const task of completed) if (await tornOf(url, task)) torn++
-  const files = await readdir(join(folder, 'output'), { recursive: true })
+  const files = (await readdir(join(folder, 'output'), { recursive: true })).filter((name) => name !== MARKER)
   const whole = /(^[0-9a-f-]{36}$|\/(160x160|80x80)\.jpg$)/
   return {
     acknowledged: acknowledged.length,

@@ -34,6 +34,32 @@ export function outages(target: Target): void {
       expect((await place.api.upload(cat, { variants: '9x' }, WAIT)).status).toBe(201)
     })
 
+    it('of the volume: nothing counts as gone, and nothing is written where it was', async (context) => {
+      const { volume } = place.runtime.outage
+      if (!volume) context.skip('this target has no volume')
+      const { id, variants, links } = await place.api.completed(cat, { variants: '9x' })
+      const [href, original] = [variants[0]!.href, links.original!]
+      const paths = [href, `${href}?format=webp`, original]
+      const before = await place.runtime.files()
+      const mend = await volume!()
+      try {
+        for (const path of paths) {
+          const response = await place.api.fetch(path)
+          expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0)
+          expect(await answerOf(response)).toBe('503 unavailable')
+        }
+        for (const response of [await place.api.upload(cat), await place.api.json({ taskId: id })]) {
+          expect(await answerOf(response)).toBe('503 unavailable')
+        }
+        expect(await place.runtime.files()).toEqual([])
+      } finally {
+        await mend()
+      }
+      expect(await place.runtime.files()).toEqual(before)
+      for (const path of [href, original]) expect((await place.api.fetch(path)).status).toBe(200)
+      expect((await place.api.upload(cat, { variants: '9x' }, WAIT)).status).toBe(201)
+    })
+
     it('of the task store', { timeout: 60_000 }, async (context) => {
       const { outage, files } = place.runtime
       if (!outage.tasks) context.skip('this target cannot take its task store away')

@@ -19,13 +19,14 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { GC_GRACE_MS, HOUR_MS } from '#shared/limits.ts'
 import { picture, truncated } from '../../pictures.ts'
 import { until } from '../../runtime/until.ts'
+import { MARKER } from '../../../runtime/drivers/blobs/marker.ts'
 import type { CrashPoint } from '../crash.ts'
 import { API, BOUND_MS, bytesOf, openScene, type Scene, sha256, torn, WORKER, IN_PARALLEL } from './scene.ts'
 import { STACKS } from './stacks.ts'
 
 async function foldersOf({ folder }: Scene): Promise<{ input: string[]; output: string[] }> {
   const list = async (root: string): Promise<string[]> =>
-    (await readdir(join(folder, root)).catch((): string[] => [])).toSorted()
+    (await readdir(join(folder, root)).catch((): string[] => [])).filter((name) => name !== MARKER).toSorted()
   return { input: await list('input'), output: await list('output') }
 }
 
