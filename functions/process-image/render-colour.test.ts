@@ -80,6 +80,41 @@ describe('colour', () => {
     expect(used.bytes.equals(ours.bytes)).toBe(false)
   })
 
+  test("sharp's own sRGB profile is not used either: it would leave each of the 16.7 million colours as it is", async () => {
+    const all = Buffer.alloc(4096 * 4096 * 3)
+    for (let colour = 0; colour < 4096 * 4096; colour++) all.writeUIntBE(colour, colour * 3, 3)
+    const image = sharp(all, { raw: { width: 4096, height: 4096, channels: 3 } }).withIccProfile('srgb')
+    const marked = await image.png({ compressionLevel: 1 }).toBuffer()
+    expect((await inspect(await folder.file(marked))).profile).toBe('srgb')
+    // As it is converted where profiles are used.
+    const converted = await sharp(marked).raw().toBuffer()
+    expect(converted.equals(all)).toBe(true)
+  })
+
+  test.each(['jpeg', 'webp', 'avif'] as const)(
+    'which comes out in the same bytes as without it: %s',
+    async (format) => {
+      const bytes = await sharp(await busy(900, 600))
+        .withIccProfile('srgb')
+        .toFormat(format)
+        .toBuffer()
+      const converted = await sharp(bytes).resize(300, 200, { fit: 'fill', kernel: 'cubic' }).png().toBuffer()
+      const ours = await folder.one(bytes, spec(300, 300, { format: 'png' }))
+      expect((await decoded(ours.bytes)).data.equals((await decoded(converted)).data)).toBe(true)
+    },
+  )
+
+  test("16 bits are converted also with sharp's own profile, and so is another of its making", async () => {
+    const deep = await sharp(await picture({ width: 60, height: 40, format: 'png', sixteenBit: true }))
+      .toColourspace('rgb16')
+      .withIccProfile('srgb')
+      .png()
+      .toBuffer()
+    expect(await inspect(await folder.file(deep))).toMatchObject({ space: 'rgb16', profile: 'other' })
+    const wide = await picture({ width: 60, height: 40, profile: 'p3' })
+    expect((await inspect(await folder.file(wide))).profile).toBe('other')
+  })
+
   test('any other profile is converted: shrinking first differs by less than one level', async () => {
     const bytes = await sharp(await busy(1600, 1200))
       .withIccProfile('p3')

@@ -73,11 +73,16 @@ export interface RenderOptions {
   background: string
 }
 
+/** Of the sRGB profile that libvips, and so sharp, embeds: the MD5 of its content (ICC.1:2022 §7.2.18). */
+const VIPS_SRGB_ID = '79e9bf565a3e01b68323855546f74faa'
+
 /** The manufacturer and model of the profile that nearly every camera and program embeds (ICC.1:2022 §7.2). */
-function profileOf(icc: Buffer | undefined): Picture['profile'] {
+function profileOf(icc: Buffer | undefined, space: string): Picture['profile'] {
   if (!icc) return 'none'
   const plain = icc.toString('latin1', 48, 56) === 'IEC sRGB' && icc.toString('latin1', 16, 20) === 'RGB '
-  return plain ? 'srgb' : 'other'
+  // Of 8 bits every colour comes out of it as it went in; of 16 some are rounded to their neighbour.
+  const ofVips = space === 'srgb' && icc.toString('hex', 84, 100) === VIPS_SRGB_ID
+  return plain || ofVips ? 'srgb' : 'other'
 }
 
 /**
@@ -100,7 +105,7 @@ export async function inspect(path: string): Promise<Picture> {
     ...header.autoOrient,
     frames: header.pages ?? 1,
     hasAlpha: header.hasAlpha,
-    profile: profileOf(header.icc),
+    profile: profileOf(header.icc, header.space),
     space: header.space,
   }
 }
