@@ -1,20 +1,10 @@
 /** The node target over the embedded stack: `npm start` as a process of its own, in a temp folder. */
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { filesBelow, replaceByFile, startProcess } from './process.ts'
+import { filesBelow, replaceByFile, replaceByNothing, startProcess } from './process.ts'
 import type { Running, Target } from './target.ts'
-
-/** An empty folder where the folder was. */
-async function replaceByNothing(folder: string, below: readonly string[]): Promise<() => Promise<void>> {
-  await rename(folder, `${folder}.away`)
-  for (const name of below) await mkdir(join(folder, name), { recursive: true })
-  return async () => {
-    await rm(folder, { recursive: true })
-    await rename(`${folder}.away`, folder)
-  }
-}
 
 /** Another process's write transaction: every write of the runtime finds the file busy. */
 function lockForWriting(file: string): () => Promise<void> {

@@ -1,7 +1,7 @@
 /** `npm start` as a process of its own, and what it stored. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -58,6 +58,16 @@ export async function replaceByFile(folder: string): Promise<() => Promise<void>
   await writeFile(folder, '')
   return async () => {
     await rm(folder)
+    await rename(`${folder}.away`, folder)
+  }
+}
+
+/** An empty folder where the folder was. */
+export async function replaceByNothing(folder: string, below: readonly string[]): Promise<() => Promise<void>> {
+  await rename(folder, `${folder}.away`)
+  for (const name of below) await mkdir(join(folder, name), { recursive: true })
+  return async () => {
+    await rm(folder, { recursive: true })
     await rename(`${folder}.away`, folder)
   }
 }

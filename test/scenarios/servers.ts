@@ -2,14 +2,19 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import { MongoClient } from 'mongodb'
+import { MARKER } from '../../runtime/drivers/blobs/marker.ts'
+import { until } from '../runtime/until.ts'
 import { mongoServer, ownDatabase } from '../servers/mongo.ts'
 import { type Proxy, startProxy } from '../servers/proxy.ts'
 import { ownRedis, redisServer } from '../servers/redis.ts'
-import { filesBelow, replaceByFile, type StartedProcess, startProcess } from './process.ts'
+import { filesBelow, replaceByFile, replaceByNothing, type StartedProcess, startProcess } from './process.ts'
 import { messagesIn } from './running.ts'
 import type { Running, Target } from './target.ts'
 
+/** The database is prepared by whoever is first, and all start at once. */
+const READY_MS = 60_000
 const API_FUNCTIONS = 'create-task,get-task,get-variant,list-tasks,delete-task'
 const WORKER_FUNCTIONS = 'process-image,notify,sweep-tasks'
 
@@ -43,15 +48,23 @@ async function openDatabase(): Promise<Database> {
   }
 }
 
-let databases = 0
+/** Of a Redis that others use too: each of the targets below has as many for itself, one for each start. */
+const DATABASES = 7
 
-/** One of its own where there is a program for it, else a database of the file's. */
-async function openRedis(): Promise<{ uri: string } & AsyncDisposable> {
+/** One of its own where there is a program for it, else a database of the file's or the environment's. */
+async function openRedis(database: number): Promise<{ uri: string } & AsyncDisposable> {
   const own = await ownRedis()
   if (own) return own
   const url = new URL((await redisServer())!)
-  url.pathname = `/${1 + (databases++ % 15)}`
-  return { uri: url.href, [Symbol.asyncDispose]: async () => {} }
+  url.pathname = `/${database}`
+  return {
+    uri: url.href,
+    async [Symbol.asyncDispose]() {
+      const client = new Redis(url.href)
+      await client.flushdb()
+      client.disconnect()
+    },
+  }
 }
 
 /** As a scraper with the key reads them. */
@@ -60,26 +73,38 @@ async function metricsOf({ url }: StartedProcess, env: Record<string, string>): 
   return await (await fetch(`${url}/metrics`, { headers: key ? { 'x-api-key': key } : {} })).text()
 }
 
-function target(name: string, splits: readonly Record<string, string>[]): Target {
+function target(name: string, firstDatabase: number, splits: readonly Record<string, string>[]): Target {
+  let starts = 0
   return {
     name,
+    workers: Math.max(1, splits.length - 1),
     async start(env): Promise<Running> {
       const stack = new AsyncDisposableStack()
       const folder = await mkdtemp(join(tmpdir(), 'revela-scenarios-'))
       stack.defer(() => rm(folder, { recursive: true, force: true }))
-      const redis = stack.use(await openRedis())
+      const redis = stack.use(await openRedis(firstDatabase + (starts++ % DATABASES)))
       const { uri, proxy } = stack.use(await openDatabase())
       const servers = { MONGODB_URI: uri, REDIS_URL: redis.uri }
       const [api, ...workers] = await Promise.all(
         splits.map((own) => startProcess(folder, { ...servers, ...env, ...own })),
       )
       const images = join(folder, 'storage/images')
+      const files = async (): Promise<string[]> => await filesBelow(images).catch(() => [])
+      const isMarked = async (): Promise<boolean> =>
+        (await files()).filter((file) => file.endsWith(`/${MARKER}`)).length === 2
+      const areReady = async (): Promise<boolean> =>
+        (await Promise.all([api!, ...workers].map(({ url }) => fetch(`${url}/readyz`)))).every(({ ok }) => ok)
+      await until('ready', async () => (await areReady()) && (await isMarked()), READY_MS)
       return {
         url: api!.url,
         ...(workers[0] ? { messages: async (state) => messagesIn(await metricsOf(workers[0]!, env), state) } : {}),
-        files: async () => await filesBelow(images).catch(() => []),
+        files,
         lose: (file) => rm(join(images, file)),
-        outage: { blobs: () => replaceByFile(join(images, 'input')), tasks: () => proxy.cut() },
+        outage: {
+          blobs: () => replaceByFile(join(images, 'input')),
+          volume: () => replaceByNothing(images, ['input', 'output']),
+          tasks: () => proxy.cut(),
+        },
         stop: async () => {
           try {
             // What could still be asked for work ends first.
@@ -93,9 +118,9 @@ function target(name: string, splits: readonly Record<string, string>[]): Target
   }
 }
 
-export const servers = target('node, servers in one process', [{}])
+export const servers = target('node, servers in one process', 1, [{}])
 
-export const serversApart = target('node, servers, api and two workers', [
+export const serversApart = target('node, servers, api and two workers', 1 + DATABASES, [
   { FUNCTIONS: API_FUNCTIONS },
   // The api's own port is not theirs.
   { FUNCTIONS: WORKER_FUNCTIONS, METRICS_PORT: '' },

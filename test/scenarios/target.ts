@@ -25,6 +25,8 @@ export interface Target {
   name: string
   /** What it cannot do. */
   exceptions?: Exceptions
+  /** Processes that work on messages, each with CONCURRENCY slots. Default 1. */
+  workers?: number
   /** Resolves when it answers and its functions are loaded. `env` is all that is configured. */
   start(env: Record<string, string>): Promise<Running>
 }

@@ -1,4 +1,4 @@
-/** While a task is under way: held by a source that answers when the scenario lets it, in the only slot there is. */
+/** While a task is under way: held by a source that answers when the scenario lets it, in the only slot of each worker. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { picture } from '../pictures.ts'
 import { answerOf, taskOf } from './client.ts'
@@ -25,6 +25,12 @@ export function underway(target: Target): void {
       const task = await taskOf(await place.api.json({ url, ...options }))
       await asked
       return { ...task, release, path: `/tasks/${task.id}` }
+    }
+    /** Tasks that hold every slot there is; the last of them, and the release of all. */
+    const heldAll = async () => {
+      const tasks = await Promise.all(Array.from({ length: target.workers ?? 1 }, () => held()))
+      const ids = tasks.map(({ id }) => id)
+      return { path: tasks.at(-1)!.path, ids, release: () => tasks.forEach((task) => task.release()) }
     }
     const wait = async (path: string, seconds: number) =>
       await taskOf(await place.api.fetch(path, { headers: { prefer: `wait=${seconds}` } }))
@@ -98,7 +104,7 @@ export function underway(target: Target): void {
     })
 
     it('a task that waits in the queue is listed as pending, and its deletion takes its message along', async () => {
-      const { release, path, id } = await held()
+      const { release, path, ids } = await heldAll()
       const behind = await taskOf(await place.api.upload(cat, { variants: '9x' }))
       await expect.poll(waiting).toBe(1)
       const list = async (status: string): Promise<string[]> => {
@@ -108,7 +114,7 @@ export function underway(target: Target): void {
         return items.map((item) => item.id)
       }
       expect(await list('pending')).toEqual([behind.id])
-      expect(await list('processing')).toEqual([id])
+      expect((await list('processing')).toSorted()).toEqual(ids.toSorted())
       expect((await place.api.fetch(behind.links.self, { method: 'DELETE' })).status).toBe(204)
       expect(await waiting()).toBe(0)
       expect((await place.runtime.files()).filter((file) => file.includes(behind.id))).toEqual([])
@@ -119,7 +125,7 @@ export function underway(target: Target): void {
     it('a WebP that is not there in time: the JPEG for a minute, so that no cache pins it; ?format 503', async () => {
       const { variants } = await place.api.completed(cat, { variants: '70x' })
       const { href } = variants[0]!
-      const { release, path } = await held()
+      const { release, path } = await heldAll()
       const stopgap = await place.api.fetch(href, { headers: { accept: 'image/webp' } })
       expect(Object.fromEntries(stopgap.headers)).toMatchObject({
         'content-type': 'image/jpeg',
