@@ -1,6 +1,7 @@
 /** Task stores on MongoDB for tests: each with a database of its own, seen by two clients as by two processes. */
 import { EventEmitter } from 'node:events'
 import { MongoClient } from 'mongodb'
+import { expect } from 'vitest'
 import type { Message } from '#shared/message.ts'
 import { type MongoConnection, openMongo } from '../../runtime/drivers/mongodb/connection.ts'
 import { type MongoTasks, mongoTasks } from '../../runtime/drivers/tasks/mongodb.ts'
@@ -41,23 +42,30 @@ export interface PairOptions {
   notifier?: Notifier
   send?: (message: Message) => Promise<void>
   pollMs?: number
+  /** Longer than the product's, since the machine may be busy; that one in what is about outages. */
+  callMs?: number
 }
 
+const PATIENT_MS = 20_000
+
 /** `server` is the URI of a server; the database is dropped by `close`. */
-export async function openPair(server: string, { notifier, pollMs = 20, send }: PairOptions = {}): Promise<MongoPair> {
-  const uri = ownDatabase(server)
+export async function openPair(server: string, options: PairOptions = {}): Promise<MongoPair> {
+  const { notifier, pollMs = 20, send, callMs = PATIENT_MS } = options
+  const url = new URL(ownDatabase(server))
+  url.searchParams.set('monitorCommands', 'true')
+  const uri = url.href
   const sent: Message[] = []
   const errors: unknown[] = []
   const open = () => {
-    const mongo = openMongo(uri, { onError: (error) => void errors.push(error) })
-    const options = {
+    const mongo = openMongo(uri, { callMs, onError: (error) => void errors.push(error) })
+    const storeOptions = {
       mongo,
       pollMs,
       send: send ?? (async (message: Message) => void sent.push(message)),
       onError: (error: unknown) => void errors.push(error),
       ...(notifier ? { notifier } : {}),
     }
-    return { mongo, tasks: mongoTasks(options) }
+    return { mongo, tasks: mongoTasks(storeOptions) }
   }
   const [first, second] = [open(), open()]
   return {
@@ -75,7 +83,22 @@ export async function openPair(server: string, { notifier, pollMs = 20, send }: 
   }
 }
 
-async function dropDatabase(uri: string): Promise<void> {
+export async function dropDatabase(uri: string): Promise<void> {
   await using client = new MongoClient(uri)
   await client.db().dropDatabase()
+}
+
+/** Asks until it is answered, as a client that obeys Retry-After does. */
+export async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
+  let answer: { value: T } | null = null
+  await expect
+    .poll(async () => {
+      answer = await call().then(
+        (value) => ({ value }),
+        () => null,
+      )
+      return answer
+    })
+    .not.toBeNull()
+  return answer!.value
 }

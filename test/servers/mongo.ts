@@ -64,35 +64,48 @@ export function hasOwnMongo(options: MongoOptions = {}): boolean {
   return mongod(options) !== null
 }
 
-export async function mongoContainer(): Promise<Found<string> | null> {
+type Source = () => Promise<Found<string> | null>
+
+const fromEnvironment: Source = async () => {
+  const address = process.env['TEST_MONGODB_URI']
+  return address ? { address, close: async () => {} } : null
+}
+
+const fromContainer: Source = async () => {
   const { MONGO_INITDB_ROOT_USERNAME: user, MONGO_INITDB_ROOT_PASSWORD: password } = CONTAINER.env
   return await startContainer(CONTAINER, (host) => `mongodb://${user}:${password}@${host}/test?authSource=admin`)
 }
 
-/** False for a server of another make that speaks as MongoDB does: its planner, for one, is its own. */
-export async function isMongod(uri: string): Promise<boolean> {
-  await using client = new MongoClient(uri)
-  const { process } = await client.db('admin').command({ serverStatus: 1 })
-  return process === 'mongod'
+const fromProgram: Source = async () => {
+  const server = await ownMongo()
+  return server && fromOwn(server, server.uri)
 }
 
 /** For a program that is no test file; what it gets it closes. */
 export async function findMongo(): Promise<Found<string> | null> {
-  return await firstOf('MongoDB', [
-    async () => {
-      const address = process.env['TEST_MONGODB_URI']
-      return address ? { address, close: async () => {} } : null
-    },
-    mongoContainer,
-    async () => {
-      const server = await ownMongo()
-      return server && fromOwn(server, server.uri)
-    },
-  ])
+  return await firstOf('MongoDB', [fromEnvironment, fromContainer, fromProgram])
 }
 
 /** The URI of a server for this test file; null: there is none. */
 export const mongoServer = ofFile(findMongo)
+
+/** Null, and closed, where it is a server of another make that speaks as MongoDB does. */
+function ifMongod(source: Source): Source {
+  return async () => {
+    const found = await source()
+    if (!found) return null
+    await using client = new MongoClient(found.address)
+    const { process: name } = await client.db('admin').command({ serverStatus: 1 })
+    if (name === 'mongod') return found
+    await found.close()
+    return null
+  }
+}
+
+/** Mongod itself, for what other makes do in their own way (its planner); null: there is none. */
+export const realMongo = ofFile(async () =>
+  firstOf('mongod', [fromEnvironment, fromContainer, fromProgram].map(ifMongod)),
+)
 
 /** The same server with a database that nobody else has. Whoever makes it drops it. */
 export function ownDatabase(uri: string): string {

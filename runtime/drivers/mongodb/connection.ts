@@ -5,9 +5,9 @@ import { SECOND_MS } from '#shared/limits.ts'
 import { attempt } from './errors.ts'
 
 /** All of a call, the search for a server and its first preparation included: an outage is told within 2 s. */
-const CALL_MS = 1_700
-/** Of which the search for a server may take, or the wait for a free connection. */
-const WAIT_MS = 1_500
+export const CALL_MS = 1_700
+/** What is left of it when the search for a server has failed, or the wait for a free connection. */
+const REST_MS = 200
 const CLOSE_MS = 2 * SECOND_MS
 /** What one process may have under way at once. Mongod's default is room for far more than a stack's processes need. */
 const POOL_MAX = 20
@@ -21,8 +21,6 @@ const OPTIONS: MongoClientOptions = {
   appName: 'revela',
   maxPoolSize: POOL_MAX,
   maxIdleTimeMS: IDLE_MS,
-  serverSelectionTimeoutMS: WAIT_MS,
-  waitQueueTimeoutMS: WAIT_MS,
   connectTimeoutMS: CONNECT_MS,
   heartbeatFrequencyMS: HEARTBEAT_MS,
   retryReads: true,
@@ -36,7 +34,7 @@ export interface MongoConnection {
   beforeUse(step: (db: Db) => Promise<void>): void
   /**
    * Runs `work` on the database that the URI names. Rejects with Problem `unavailable` for an outage of `what`, and when
-   * CALL_MS are over; what was sent by then may still be done.
+   * `callMs` are over; what was sent by then may still be done.
    */
   call<T>(what: string, work: (db: Db) => Promise<T>): Promise<T>
   /** Ends all connections; calls reject from now on. */
@@ -46,6 +44,7 @@ export interface MongoConnection {
 export interface OpenMongoOptions {
   /** Told why the database could not be prepared, once for each outage. */
   onError?: (error: unknown) => void
+  callMs?: number
 }
 
 /** Rejects with what `late` makes when `ms` are over; what `work` comes to after that is nobody's. */
@@ -63,7 +62,9 @@ export async function within<T>(ms: number, work: Promise<T>, late: () => Error)
  * Nothing is connected yet, not even looked for: a server that is away is met by the first call, and no process ends
  * of it. From then on the client finds its server again by itself.
  */
-export function openMongo(uri: string, { onError = () => {} }: OpenMongoOptions = {}): MongoConnection {
+export function openMongo(uri: string, options: OpenMongoOptions = {}): MongoConnection {
+  const { onError = () => {}, callMs = CALL_MS } = options
+  const waits = { serverSelectionTimeoutMS: callMs - REST_MS, waitQueueTimeoutMS: callMs - REST_MS }
   const steps: ((db: Db) => Promise<void>)[] = []
   let client: MongoClient | null = null
   let ready: Promise<Db> | null = null
@@ -74,7 +75,7 @@ export function openMongo(uri: string, { onError = () => {} }: OpenMongoOptions 
     // Late: it is a tenth of a second of CPU, which a process needs for its start.
     const { MongoClient } = await import('mongodb')
     if (closed) throw new Error('The connection to MongoDB is closed.')
-    client ??= new MongoClient(uri, OPTIONS)
+    client ??= new MongoClient(uri, { ...OPTIONS, ...waits })
     // By hand: after a first attempt that failed, the client's calls would not try again.
     await client.connect()
     const db = client.db()
@@ -100,7 +101,7 @@ export function openMongo(uri: string, { onError = () => {} }: OpenMongoOptions 
     },
     async call(what, work) {
       const run = attempt(what, async () => await work(await whenReady(what)))
-      return await within(CALL_MS, run, () => unavailable(what, new Error(`No answer within ${CALL_MS} ms.`)))
+      return await within(callMs, run, () => unavailable(what, new Error(`No answer within ${callMs} ms.`)))
     },
     async close() {
       closed = true
