@@ -32,16 +32,22 @@ interface TaskBody {
 
 /** Lease (1 s in the embedded runs) + 2 sweeps of 15 s, and time for the work itself. */
 export const SETTLE_MS = 60_000
+const RETRY_MS = 500
 
 async function allTasks(url: string): Promise<TaskBody[]> {
   const tasks: TaskBody[] = []
-  let cursor = ''
-  do {
+  let cursor: string | null = ''
+  while (cursor !== null) {
     const response = await fetch(`${url}/tasks?limit=100${cursor && `&cursor=${encodeURIComponent(cursor)}`}`)
+    if (response.status === 503) {
+      // A store that has just come back; the page is asked for again.
+      await delay(RETRY_MS)
+      continue
+    }
     const page = (await response.json()) as { items: TaskBody[]; nextCursor: string | null }
     tasks.push(...page.items)
-    cursor = page.nextCursor ?? ''
-  } while (cursor)
+    cursor = page.nextCursor
+  }
   return tasks
 }
 
@@ -84,7 +90,8 @@ export async function judge(
   let torn = 0
   for (const task of completed) if (await tornOf(url, task)) torn++
   const files = (await readdir(join(folder, 'output'), { recursive: true })).filter((name) => name !== MARKER)
-  const whole = /(^[0-9a-f-]{36}$|\/(160x160|80x80)\.jpg$)/
+  // The folder's mark, tasks' folders, and what they hold.
+  const whole = /(^\.revela-storage$|^[0-9a-f-]{36}$|\/(160x160|80x80)\.jpg$)/
   return {
     acknowledged: acknowledged.length,
     completed: completed.length,

@@ -33,7 +33,8 @@ export async function newWorker({ queue, redis, prefix, leaseMs, onError }: Work
     prefix,
     autorun: false,
     lockDuration: leaseMs,
-    stalledInterval: leaseMs / 3,
+    // Redis takes whole milliseconds, and refuses every look at any other.
+    stalledInterval: Math.ceil(leaseMs / 3),
     maxStalledCount: STALLS_MAX,
     metrics: { maxDataPoints: METRIC_POINTS },
     settings: {
