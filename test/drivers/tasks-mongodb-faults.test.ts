@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { TaskStore } from '#shared/bindings.ts'
-import { newTaskId } from '#shared/task.ts'
+import { isTerminal, newTaskId } from '#shared/task.ts'
 import { CALL_MS } from '../../runtime/drivers/mongodb/connection.ts'
 import { hasOwnMongo, mongoServer, ownMongo } from '../servers/mongo.ts'
 import type { OwnServer } from '../servers/own.ts'
@@ -113,15 +113,21 @@ describe.skipIf(!hasOwnMongo())('with a MongoDB of its own', () => {
     const task = sampleTask()
     await pair.tasks.create(task, sampleMessage(task))
     await pair.tasks.claim(task.id, CLAIM)
-    const states = pair.tasks.changes(task.id, new AbortController().signal)[Symbol.asyncIterator]()
-    await states.next()
-    const settled = states.next()
+    const ended = (async () => {
+      for await (const state of pair.tasks.changes(task.id, new AbortController().signal)) {
+        if (state && isTerminal(state)) return state
+      }
+      return null
+    })()
+    await expect.poll(() => pair.tasks.polls()).toBeGreaterThan(0)
     await own.kill()
     await expectUnavailable(pair.tasks)
     await expectUnavailable(pair.second)
     await own.start()
-    expect(await untilAnswered(() => pair.second.settle(task.id, 1, FAILURE))).toBe(true)
-    expect((await settled).value).toMatchObject({ status: 'failed' })
+    // Claimed again: a claim is no more than a lease, and may be lost.
+    const { fence } = (await untilAnswered(() => pair.second.claim(task.id, CLAIM)))!
+    await untilAnswered(() => pair.second.settle(task.id, fence, FAILURE))
+    expect(await ended).toMatchObject({ status: 'failed' })
     expect(await untilAnswered(() => pair.tasks.get(task.id))).toMatchObject({ status: 'failed' })
   })
 
