@@ -13,7 +13,8 @@ const held = new Set<DatabaseSync>()
 export function tryLock(file: string): (() => void) | null {
   const database = new DatabaseSync(file, { timeout: 0 })
   try {
-    database.exec('BEGIN EXCLUSIVE')
+    // Nothing will be written, so there is nothing to note on disk.
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
     held.add(database)
     return () => {
       if (held.delete(database)) database.close()
