@@ -42,7 +42,8 @@ describe('pixels', () => {
     ['16 bit', { format: 'png', sixteenBit: true }, 4],
     ['16 bit Display P3', { format: 'png', sixteenBit: true, profile: 'p3' }, 5],
     ['CMYK', { cmyk: true }, 60],
-    ['CMYK with a profile', { cmyk: true, profile: 'cmyk' }, 60],
+    // Its blue is not as bright as the screen's.
+    ['CMYK with a profile', { cmyk: true, profile: 'cmyk' }, 75],
   ]
   test.each(kinds)('are sRGB with 8 bits, without metadata: %s', async (_name, options, tolerance) => {
     const { all } = await folder.rendered(await picture({ width: 600, height: 450, ...options }), [

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { TASK_ID } from '#shared/task.ts'
 import { picture } from '../pictures.ts'
 import { clientOf, formOf, taskOf, WAIT } from './client.ts'
-import { expectBands, expectClean } from './looks.ts'
+import { expectBands, expectClean } from '../pixels.ts'
 import { beginUpload } from './raw-request.ts'
 import type { Place } from './running.ts'
 

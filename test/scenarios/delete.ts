@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { picture } from '../pictures.ts'
 import { answerOf, taskOf, WAIT } from './client.ts'
-import { expectBands, expectClean } from './looks.ts'
+import { expectBands, expectClean } from '../pixels.ts'
 import { UNKNOWN_ID } from './get-task.ts'
 import type { Place } from './running.ts'
 

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { TaskRepresentation } from '#shared/representation.ts'
 import { picture } from '../pictures.ts'
 import { answerOf } from './client.ts'
-import { expectBands } from './looks.ts'
+import { expectBands } from '../pixels.ts'
 import type { Place } from './running.ts'
 
 /** As Chrome sends it for an image. */

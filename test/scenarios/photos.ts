@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { problemOf, taskOf, WAIT } from './client.ts'
-import { expectClean } from './looks.ts'
+import { expectClean } from '../pixels.ts'
 import type { Place } from './running.ts'
 
 /** By name, what is no good picture. */
