@@ -1,8 +1,10 @@
 /** SIGKILL of MongoDB in mid-write, over and over: what was acknowledged, or shown to a reader, is there afterwards. */
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { TaskStore } from '#shared/bindings.ts'
 import { taskSettled } from '#shared/message.ts'
 import { isTerminal, type Status } from '#shared/task.ts'
 import { CALL_MS } from '../../runtime/drivers/mongodb/connection.ts'
+import { documentOf } from '../../runtime/drivers/tasks/mongodb-document.ts'
 import { hasOwnMongo, type MongoOptions, ownMongo } from '../servers/mongo.ts'
 import type { OwnServer } from '../servers/own.ts'
 import { type MongoPair, openPair, untilAnswered } from './mongo-store.ts'
@@ -129,6 +131,51 @@ describe.each<[string, MongoOptions]>([
       expect(told.seen.size).toBeGreaterThan(0)
     },
   )
+})
+
+describe.skipIf(!hasOwnMongo())('a reader', () => {
+  /** Written, but not yet on the disk: what mongod shows to readers in the last moments before its journal is. */
+  const UNSAFE = { writeConcern: { w: 1, journal: false } } as const
+
+  const shown: Record<string, (tasks: TaskStore, id: string) => Promise<unknown>> = {
+    get: (tasks, id) => tasks.get(id),
+    list: async (tasks) => (await tasks.list({ limit: 1 }))[0],
+    changes: async (tasks, id) => {
+      for await (const task of tasks.changes(id, new AbortController().signal)) return task
+      return null
+    },
+  }
+
+  test.each(Object.entries(shown))(
+    'is shown by %s no end that a kill takes back',
+    { timeout: 60_000 },
+    async (_name, show) => {
+      const { own, pair } = await open()
+      const task = sampleTask()
+      await pair.tasks.create(task, sampleMessage(task))
+      const end = { status: 'failed', updatedAt: new Date().toISOString() } as const
+      await pair.connections[1].call('test', (db) =>
+        db.collection<{ _id: string }>('tasks').updateOne({ _id: task.id }, { $set: end }, UNSAFE),
+      )
+      expect(await show(pair.tasks, task.id)).toMatchObject(end)
+      await own.kill()
+      await own.start()
+      expect(await untilAnswered(() => pair.tasks.get(task.id))).toMatchObject(end)
+    },
+  )
+
+  test('is told of no task by a key that a kill takes back', { timeout: 60_000 }, async () => {
+    const { own, pair } = await open()
+    const task = sampleTask()
+    await pair.tasks.reserveKey(keyRequest({ taskId: task.id }))
+    await pair.connections[1].call('test', (db) =>
+      db.collection<{ _id: string }>('tasks').insertOne(documentOf(task), UNSAFE),
+    )
+    expect(await pair.tasks.reserveKey(keyRequest())).toMatchObject({ taskId: task.id, owned: false })
+    await own.kill()
+    await own.start()
+    expect(await untilAnswered(() => pair.tasks.get(task.id))).toEqual(task)
+  })
 })
 
 describe.skipIf(!hasOwnMongo())('a deletion', () => {

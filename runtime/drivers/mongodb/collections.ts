@@ -67,7 +67,7 @@ export interface NamedIndex extends IndexDescription {
 
 /**
  * Makes those that are not there. One of the same name that someone made otherwise stays as it is, and is told of:
- * answers are right with any index, only slower.
+ * answers are right with any index, only slower. Without a limit of time, for those over many documents.
  */
 export async function ensureIndexes(
   db: Db,

@@ -98,6 +98,7 @@ export function openMongo(uri: string, options: OpenMongoOptions = {}): MongoCon
   return {
     beforeUse(step) {
       steps.push(step)
+      ready = null
     },
     async call(what, work) {
       const run = attempt(what, async () => await work(await whenReady(what)))
