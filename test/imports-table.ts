@@ -86,7 +86,7 @@ export const ROWS: Row[] = [
   {
     from: 'stacks/*',
     files: /^runtime\/stacks\/()/,
-    may: () => [SHARED, CORE, /^runtime\/(drivers|stacks)\//],
+    may: () => [SHARED, CORE, NODE, /^runtime\/(drivers|stacks)\//],
   },
   {
     from: 'runtime/main.ts',
