@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { Queue } from 'bullmq'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ConsumeOptions, Consumer, QueueDriver } from '#shared/consumer.ts'
@@ -127,6 +128,49 @@ describe.skipIf(url === null)('with a Redis', () => {
       await consumer.idle()
       expect(await queue.stats(QUEUE)).toMatchObject({ active: 0, waiting: 0 })
       expect(deliveries).toHaveLength(2)
+    })
+
+    test('a letter that cannot be written keeps its message from going', async () => {
+      const { redis, prefix, errors } = opened[0]!
+      const told: unknown[] = []
+      const driver = bullmqQueue({ redis, prefix, leaseMs, onError: (error) => told.push(error) })
+      drivers.push(driver)
+      const dead = `${prefix}:${QUEUE}-dead:wait`
+      await redis.answering.set(dead, 'no list')
+      const message = newMessage()
+      await queue.send(message)
+      const { next } = consume(driver)
+      ;(await next()).end(DEAD)
+      await expect.poll(() => told.length).toBe(1)
+      await redis.answering.del(dead)
+      const { delivery, end } = await next()
+      expect(delivery).toEqual({ message, attempt: 1 })
+      end(DEAD)
+      await expect.poll(() => queue.stats(QUEUE)).toMatchObject({ active: 0, waiting: 0, dead: 1 })
+      expect(errors).toEqual([])
+    })
+
+    test('what is just being taken when it is paused is given back', async () => {
+      const taken: string[] = []
+      const sent: string[] = []
+      for (let i = 0; i < 20; i++) {
+        let paused = false
+        const consumer = queue.consume(QUEUE, OPTIONS, async ({ message }) => {
+          expect(paused).toBe(false)
+          taken.push(message.id)
+          return ACK
+        })
+        const message = newMessage()
+        sent.push(message.id)
+        await queue.send(message)
+        // At another moment of its way each time.
+        for (let turns = 0; turns < i; turns++) await setImmediate()
+        consumer.pause()
+        paused = true
+        await consumer.close()
+      }
+      const { waiting, active } = await queue.stats(QUEUE)
+      expect([active, waiting + taken.length]).toEqual([0, sent.length])
     })
 
     test('BullMQ counts what was completed and failed', async () => {

@@ -6,8 +6,8 @@ import { isOutage } from '../redis/errors.ts'
 import { Retry } from './bullmq-verdict.ts'
 
 /**
- * BullMQ fails a job that lost its worker this often, by itself and with no letter. The document's count of deliveries
- * ends a task long before.
+ * BullMQ marks a job that lost its worker this often as failed, and a worker of its own kind would throw it away. The
+ * document's count of deliveries ends a task long before.
  */
 const STALLS_MAX = 1_000
 /** Minutes for which BullMQ counts what was completed and failed: two weeks. */

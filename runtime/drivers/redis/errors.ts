@@ -4,8 +4,6 @@ import { Problem, unavailable } from '#shared/errors.ts'
 /** Error codes (https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors) that say nothing against the command. */
 const OUTAGE_CODE =
   /^(OOM|LOADING|BUSY|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|NOAUTH|WRONGPASS|NOPERM)\b/
-/** Redis before 7 tells what a script ran into within its own message. */
-const OUTAGE_IN_SCRIPT = /\bOOM command not allowed\b/
 /** What ioredis says of its connection, where it has no type for it. */
 const OUTAGE_MESSAGE = /^(Command timed out|Connection is closed|Stream isn't writeable|Socket timeout|connect )/
 const OUTAGE_NAMES: ReadonlySet<string> = new Set(['MaxRetriesPerRequestError', 'AbortError', 'ConnectionClosedError'])
@@ -18,7 +16,7 @@ export function isRefusal(error: unknown): boolean {
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { name, message } = error
-  if (isRefusal(error)) return OUTAGE_CODE.test(message) || OUTAGE_IN_SCRIPT.test(message)
+  if (isRefusal(error)) return OUTAGE_CODE.test(message)
   return OUTAGE_NAMES.has(name) || OUTAGE_MESSAGE.test(message) || 'syscall' in error
 }
 
