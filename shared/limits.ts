@@ -60,8 +60,13 @@ export const CALLBACK_GIVE_UP_MS = DAY_MS
 export const INTERRUPTIONS_MAX = 10
 /** Longest Retry-After that a queue obeys. */
 export const RETRY_AFTER_MAX_MS = HOUR_MS
-/** Added to a function's timeout to get the time at which a silent task is sent again. */
+/** Added to the time at which something is to be heard of a task; then it is sent again. */
 export const CHECK_MARGIN_MS = 15 * SECOND_MS
+/**
+ * How long a task that is worked on is left alone when nothing is heard of it; its worker says each third of that that
+ * it goes on. With the sweep that finds it no more than a queue's lease and two sweeps.
+ */
+export const CHECK_LEASE_MS = 30 * SECOND_MS
 /** Default of GC_GRACE: orphaned files younger than this are left alone. */
 export const GC_GRACE_MS = DAY_MS
 /** Folders that one run of the collector looks at. */

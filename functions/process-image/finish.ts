@@ -2,12 +2,12 @@
 import type { Bindings, Settlement, SettleOptions } from '#shared/bindings.ts'
 import { retryDelayMs } from '#shared/consumer.ts'
 import { Problem } from '#shared/errors.ts'
-import { CALLBACK_TRY_MS, CHECK_MARGIN_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
+import { CALLBACK_TRY_MS, CHECK_LEASE_MS, CHECK_MARGIN_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
 import { taskSettled } from '#shared/message.ts'
 import { isTerminal, type Source, type TaskError } from '#shared/task.ts'
 import { retryAfterMs } from '#shared/verdict.ts'
 import { PermanentFailure } from './failure.ts'
-import { advance, type Hold, HoldLost } from './hold.ts'
+import { advance, type Hold, HoldLost, keeping } from './hold.ts'
 import { fetchOriginal } from './source.ts'
 import { makeVariants } from './variants.ts'
 
@@ -56,21 +56,17 @@ async function work(hold: Hold): Promise<Outcome> {
 }
 
 /** The longest that the queue may wait before it delivers again. */
-function longestDelayMs({ headers }: Problem, { settings, invocation }: Bindings): number {
-  const asked = retryAfterMs(headers['Retry-After'] ?? null) ?? 0
+function longestDelayMs(problem: Problem | null, { settings, invocation }: Bindings): number {
+  const asked = retryAfterMs(problem?.headers['Retry-After'] ?? null) ?? 0
   return Math.max(asked, retryDelayMs(settings.backoff, invocation.attempt, 1))
 }
 
-/** Notes why, so that it is told when no try is left, and hands the message back to the queue. */
-async function retryLater(hold: Hold, problem: Problem): Promise<never> {
-  const { tasks } = hold.env
-  const nextCheckAt = Date.now() + longestDelayMs(problem, hold.env) + CHECK_MARGIN_MS
-  const lastError: TaskError = { code: problem.code, message: problem.message }
-  // The store may be what is away; then the check that claim set stands.
-  await tasks.advance(hold.task.id, hold.fence, { lastError, nextCheckAt }).catch(() => {})
-  if (problem.code === 'unavailable') throw problem
-  const { headers } = problem
-  throw new Problem('unavailable', problem.message, { headers, cause: problem })
+/** Leaves the sweeper to wait for as long as the queue may, and notes why, so that it is told when no try is left. */
+async function expectAgain({ env, task, fence }: Hold, problem: Problem | null): Promise<void> {
+  const nextCheckAt = Date.now() + longestDelayMs(problem, env) + CHECK_MARGIN_MS
+  const lastError: TaskError | null = problem && { code: problem.code, message: problem.message }
+  // The store may be what is away; then the check that was set last stands.
+  await env.tasks.advance(task.id, fence, { nextCheckAt, ...(lastError ? { lastError } : {}) }).catch(() => {})
 }
 
 const TRANSIENT: ReadonlySet<string> = new Set(['unavailable', 'source-unreachable', 'source-timeout'])
@@ -83,7 +79,7 @@ export async function finishTask(env: Bindings, id: string): Promise<Outcome> {
   const { tasks, settings, invocation } = env
   const { maxAttempts } = settings
   const attempt = Math.min(invocation.attempt, maxAttempts)
-  const claimed = await tasks.claim(id, { attempt, nextCheckAt: invocation.deadline + CHECK_MARGIN_MS })
+  const claimed = await tasks.claim(id, { attempt, nextCheckAt: Date.now() + CHECK_LEASE_MS })
   if (!claimed) return 'lost'
   const hold: Hold = { env, ...claimed }
   const { task } = hold
@@ -97,14 +93,16 @@ export async function finishTask(env: Bindings, id: string): Promise<Outcome> {
     return await settle(hold, { status: 'failed', error: task.lastError ?? { code: 'processing-failed', message } })
   }
   try {
-    return await work(hold)
+    return await keeping(hold, () => work(hold))
   } catch (error) {
     if (error instanceof HoldLost) return await leave(hold)
     if (error instanceof PermanentFailure) {
       invocation.log.info('image refused', { code: error.code, err: error.cause })
       return await settle(hold, { status: 'failed', error: { code: error.code, message: error.message } })
     }
-    if (error instanceof Problem && TRANSIENT.has(error.code)) return await retryLater(hold, error)
-    throw error
+    const transient = error instanceof Problem && TRANSIENT.has(error.code) ? error : null
+    await expectAgain(hold, transient)
+    if (transient === null || transient.code === 'unavailable') throw error
+    throw new Problem('unavailable', transient.message, { headers: transient.headers, cause: transient })
   }
 }

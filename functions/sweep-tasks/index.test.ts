@@ -6,7 +6,7 @@ import { readTask } from '#shared/read-task.ts'
 import { testBindings, testInvocation, type TestBindings } from '../../test/bindings.ts'
 import { completedTask, fail, pendingTask } from '../../test/tasks.ts'
 import app from './index.ts'
-import { BATCH_TASKS } from './limits.ts'
+import { BATCH_TASKS, RESEND_AGAIN_MS } from './limits.ts'
 
 const tick = async (env: TestBindings) => await app.request('/', { method: 'POST', body: 'ignored' }, env)
 
@@ -21,7 +21,7 @@ function measuring() {
   return { swept, measure }
 }
 
-test('a task that nothing was heard of is sent again, and looked at again a minute later', async () => {
+test('a task that nothing was heard of is sent again, and looked at again half a minute later', async () => {
   const { swept, measure } = measuring()
   await using env = await testBindings({ invocation: testInvocation({ measure }) })
   const now = Date.now()
@@ -34,7 +34,7 @@ test('a task that nothing was heard of is sent again, and looked at again a minu
   expect(env.queue.sent.map(({ id }) => id)).toEqual([`${processing.id}.created`, `${due.id}.created`])
   expect(env.queue.sent[1]).toMatchObject({ type: 'task.created', subject: due.id, traceparent: '00-aa-bb-01' })
   const { nextCheckAt } = (await env.tasks.get(due.id))!
-  expect(nextCheckAt).toBeGreaterThanOrEqual(now + MINUTE_MS)
+  expect(nextCheckAt).toBeGreaterThanOrEqual(now + RESEND_AGAIN_MS)
   expect(swept).toEqual({ resent: 2 })
   await tick(env)
   expect(swept).toEqual({ resent: 2 })
@@ -58,26 +58,35 @@ test('all that is due, batch after batch', async () => {
   expect(env.queue.sent).toHaveLength(BATCH_TASKS + 1)
 })
 
-test('who loses the compare-and-set sends nothing, and does not turn in a circle', async () => {
-  await using env = await testBindings()
+test('who loses the compare-and-set has sent in vain, and does not turn in a circle', async () => {
+  const { swept, measure } = measuring()
+  await using env = await testBindings({ invocation: testInvocation({ measure }) })
   for (let i = 0; i < BATCH_TASKS; i++) await pendingTask(env, { nextCheckAt: i + 1 })
   env.queue.sent.length = 0
   const postpone = async (): Promise<boolean> => false
   expect((await tick({ ...env, tasks: { ...env.tasks, postpone } })).status).toBe(204)
-  expect(env.queue.sent).toEqual([])
+  expect(env.queue.sent).toHaveLength(BATCH_TASKS)
+  expect(swept).toEqual({})
 })
 
-test('two sweepers at once send each task once', async () => {
+test('a task is put off only once it was sent: a sweeper that dies in between leaves it due', async () => {
   await using env = await testBindings()
-  for (let i = 0; i < 30; i++) await pendingTask(env, { nextCheckAt: i + 1 })
-  const sent: string[] = []
-  const send = async ({ id }: { id: string }): Promise<void> => {
-    sent.push(id)
+  const { id } = await pendingTask(env, { nextCheckAt: 1 })
+  const send = async (): Promise<void> => {
+    expect((await env.tasks.get(id))!.nextCheckAt).toBe(1)
   }
-  const queue = { ...env.queue, send }
-  await Promise.all([tick({ ...env, queue }), tick({ ...env, queue })])
-  expect(sent).toHaveLength(30)
-  expect(new Set(sent).size).toBe(30)
+  expect((await tick({ ...env, queue: { ...env.queue, send } })).status).toBe(204)
+  expect((await env.tasks.get(id))!.nextCheckAt).toBeGreaterThan(1)
+})
+
+test('two sweepers at once put each task off once, and leave one message of each', async () => {
+  const { swept, measure } = measuring()
+  await using env = await testBindings({ invocation: testInvocation({ measure }) })
+  for (let i = 0; i < 30; i++) await pendingTask(env, { nextCheckAt: i + 1 })
+  env.queue.sent.length = 0
+  await Promise.all([tick(env), tick(env)])
+  expect(env.queue.sent).toHaveLength(30)
+  expect(swept).toEqual({ resent: 30 })
 })
 
 test('queue down: 503 at the first, which stays due', async () => {

@@ -1,6 +1,6 @@
-import { MINUTE_MS } from '#shared/limits.ts'
+import { CHECK_LEASE_MS } from '#shared/limits.ts'
 
 /** Tasks that one question to the store brings. */
 export const BATCH_TASKS = 100
 /** When a task that was sent again is looked at next, unless its delivery says otherwise before. */
-export const RESEND_AGAIN_MS = MINUTE_MS
+export const RESEND_AGAIN_MS = CHECK_LEASE_MS

@@ -16,19 +16,17 @@ function owed(task: Task): Message | null {
 
 /** False when another sweeper, or a delivery, was faster. Throws Problem `unavailable` when the queue is away. */
 async function resend({ tasks, queue, invocation }: Parts, task: Task, now: number): Promise<boolean> {
-  const from = task.nextCheckAt
-  const next = now + RESEND_AGAIN_MS
-  if (from === null || !(await tasks.postpone(task.id, from, next))) return false
   const message = owed(task)
-  if (!message) return true
   try {
-    await queue.send(message)
+    // Sent first: a sweeper that dies here leaves the task due, and one message too many is harmless.
+    if (message) await queue.send(message)
   } catch (error) {
     if (error instanceof InvocationEnded) throw error
-    // Due again at the next tick, not in a minute: nothing was sent.
-    await tasks.postpone(task.id, next, from)
     throw unavailable('queue', error)
   }
+  if (task.nextCheckAt === null || !(await tasks.postpone(task.id, task.nextCheckAt, now + RESEND_AGAIN_MS)))
+    return false
+  if (!message) return true
   invocation.measure('swept_total', 1, { action: 'resent' })
   invocation.log.info('sent again', { task: task.id, type: message.type })
   return true

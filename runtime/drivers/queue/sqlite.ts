@@ -10,7 +10,7 @@ import { sqliteLeases, sqliteMailbox } from './sqlite-leases.ts'
 
 const WHAT = 'queue'
 /** How long a message stays with a process that has died. */
-const LEASE_MS = 15_000
+export const LEASE_MS = 15_000
 
 export interface SqliteQueueOptions {
   file: SqliteFile

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BlobStore } from '#shared/bindings.ts'
-import { CHECK_MARGIN_MS } from '#shared/limits.ts'
+import { CHECK_LEASE_MS } from '#shared/limits.ts'
 import { isTerminal, type Task } from '#shared/task.ts'
 import type { BlobKey, StoredFile } from '#shared/variant.ts'
-import processImage from '../../../functions/process-image/config.ts'
 import sweepTasks from '../../../functions/sweep-tasks/config.ts'
 import type { RuntimeBindings } from '../../../runtime/bindings.ts'
+import { LEASE_MS } from '../../../runtime/drivers/queue/sqlite.ts'
 import { until } from '../../runtime/until.ts'
 import { type CrashPoint, reachedFile, releasedFile } from '../crash.ts'
 import { startVictim, type Victim, type VictimOptions } from '../victims.ts'
@@ -25,13 +25,16 @@ const LOOK_STEP_MS = 5
 export const IN_PARALLEL = { timeout: 180_000, concurrent: true }
 
 /** The document's lease: how long it leaves a delivery alone of which it hears nothing. */
-export const DELIVERY_MS = processImage.timeoutMs + CHECK_MARGIN_MS
+export const DELIVERY_MS = CHECK_LEASE_MS
 export const SWEEP_MS = sweepTasks.trigger.everyMs
+/** In which I1 makes every task terminal once the faults end: a queue's lease and two sweeps. */
+export const ACCEPTED_MS = LEASE_MS + 2 * SWEEP_MS
 /** In place of a function's own backoff. */
 export const QUICK = { backoff: { initialMs: 20, factor: 1, maxMs: 20 } }
 
 /** The functions of a replica that only takes requests, and of one that only works. */
 export const API = { FUNCTIONS: 'create-task,get-task,get-variant,delete-task' }
+export const SWEEPER = { FUNCTIONS: 'sweep-tasks' }
 export const WORKER = { FUNCTIONS: 'process-image,notify,sweep-tasks' }
 
 export interface Mark {
