@@ -47,6 +47,8 @@ export interface PairOptions {
 }
 
 const PATIENT_MS = 20_000
+/** No look comes by itself while a test runs. */
+export const NEVER_MS = 600_000
 
 /** `server` is the URI of a server; the database is dropped by `close`. */
 export async function openPair(server: string, options: PairOptions = {}): Promise<MongoPair> {
@@ -61,6 +63,7 @@ export async function openPair(server: string, options: PairOptions = {}): Promi
     const storeOptions = {
       mongo,
       pollMs,
+      seldomMs: NEVER_MS,
       send: send ?? (async (message: Message) => void sent.push(message)),
       onError: (error: unknown) => void errors.push(error),
       ...(notifier ? { notifier } : {}),

@@ -19,7 +19,8 @@ import {
   sampleTask,
 } from './samples.ts'
 
-const STEPS = 1_200
+const STEPS = 1_000
+const LONG_MS = 120_000
 const IDS = [1, 2, 3].map(idOf)
 // Far ahead of the server's own clock, which forgets keys that are over.
 const START = Date.parse('2100-01-01T00:00:00.000Z')
@@ -68,10 +69,10 @@ function callOf(random: () => number, now: number): [string, Call] {
         ...one([{}, { message: taskSettled(id) }, { message: taskSettled(id), nextCheckAt: time }]),
         ttlMs: one([null, 500]),
       }
-      return store.settle(id, fence, one([completion(id), FAILURE]), then)
+      return store.settle(id, fence, one([completion(id), completion(id), FAILURE]), then)
     },
     recordDerived: (store) =>
-      store.recordDerived(id, one(['10x10', '20x20']), one(['webp', 'avif'] as const), sampleDerived(id)),
+      store.recordDerived(id, one(['10x10', '10x10', '20x20']), one(['webp', 'avif'] as const), sampleDerived(id)),
     recordCallback: (store) => store.recordCallback(id, callback, one([null, time])),
     discardOriginal: (store) => store.discardOriginal(id),
     delete: (store) => store.delete(id),
@@ -121,7 +122,7 @@ describe.skipIf(server === null)('on a MongoDB', () => {
     await pair.close()
   })
 
-  test('what the rules say is what MongoDB does, call for call', async () => {
+  test('what the rules say is what MongoDB does, call for call', { timeout: LONG_MS }, async () => {
     const rules = memoryTasks({ send: async () => {} })
     const random = randomOf(1)
     const accepted = new Set<string>()
@@ -162,13 +163,13 @@ describe.skipIf(server === null)('on a MongoDB', () => {
     }
   })
 
-  test('of 100 that race for each change of a state, over and over, one wins', async () => {
+  test('of 100 that race for each change of a state, over and over, one wins', { timeout: LONG_MS }, async () => {
     vi.useRealTimers()
     const { tasks, second } = pair
     const raced = async (run: (store: TaskStore, i: number) => Promise<unknown>): Promise<unknown[]> =>
       await Promise.all(Array.from({ length: 100 }, (_, i) => run(i % 2 ? tasks : second, i)))
     const won = (answers: unknown[]): number => answers.filter(Boolean).length
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       const task = sampleTask({ nextCheckAt: 1_000 })
       const { id } = task
       const created = await raced(async (store) => (await store.create(task, sampleMessage(task))) === 'created')
@@ -176,7 +177,7 @@ describe.skipIf(server === null)('on a MongoDB', () => {
       expect(won(await raced((store, i) => store.postpone(id, 1_000, 2_000 + i)))).toBe(1)
       const fences = (await raced(async (store) => (await store.claim(id, CLAIM))!.fence)) as number[]
       expect(fences.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1))
-      expect(won(await raced((store, i) => store.settle(id, i + 1, FAILURE)))).toBe(1)
+      expect(won(await raced((store) => store.settle(id, 100, FAILURE)))).toBe(1)
       const { now, lockedUntil } = keyRequest()
       const key = `key-${round}`
       expect(won(await raced(async (store) => (await store.reserveKey(keyRequest({ key }))).owned))).toBe(1)

@@ -1,8 +1,8 @@
-/** The same tasks on a replica set of one member, as production has it: majorities, retryable writes, real read concerns. */
+/** As production has it: a replica set of one member (majorities, retryable writes), and a notifier. */
 import { afterAll, beforeAll, describe } from 'vitest'
 import { hasOwnMongo, ownMongo } from '../servers/mongo.ts'
 import type { OwnServer } from '../servers/own.ts'
-import { openPair } from './mongo-store.ts'
+import { NEVER_MS, notifierHub, openPair } from './mongo-store.ts'
 import { describeTaskStore } from './tasks.ts'
 
 describe.skipIf(!hasOwnMongo({ set: true }))('on a replica set', () => {
@@ -12,5 +12,7 @@ describe.skipIf(!hasOwnMongo({ set: true }))('on a replica set', () => {
   })
   afterAll(() => own[Symbol.asyncDispose]())
 
-  describeTaskStore('mongodb, a replica set', () => openPair(own.uri))
+  describeTaskStore('mongodb, with a notifier', () =>
+    openPair(own.uri, { notifier: notifierHub().notifier, pollMs: NEVER_MS }),
+  )
 })

@@ -5,11 +5,8 @@ import type { TaskStore } from '#shared/bindings.ts'
 import { taskSettled } from '#shared/message.ts'
 import { isTerminal, type Task } from '#shared/task.ts'
 import { mongoServer } from '../servers/mongo.ts'
-import { type MongoPair, notifierHub, openPair, type PairOptions } from './mongo-store.ts'
+import { type MongoPair, NEVER_MS, notifierHub, openPair, type PairOptions } from './mongo-store.ts'
 import { CLAIM, FAILURE, sampleMessage, sampleTask, times } from './samples.ts'
-
-/** No look comes by itself while a test runs. */
-const NEVER_MS = 600_000
 
 const server = await mongoServer()
 

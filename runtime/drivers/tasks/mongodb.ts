@@ -32,7 +32,10 @@ export interface MongoTasksOptions {
   notifier?: Notifier
   /** Told of messages that could not be sent, and of what the database is used without. */
   onError?: (error: unknown) => void
+  /** Between two looks while nobody tells. */
   pollMs?: number
+  /** The same while a notifier is connected, for what it may lose. */
+  seldomMs?: number
 }
 
 export interface MongoTasks extends TaskStore {
@@ -125,7 +128,8 @@ function claims(mongo: MongoConnection, changed: (id: string) => void): Claims {
 }
 
 /** Wakes those who wait: by this process's own writes, by the notifier, and else by looking. */
-function watching(mongo: MongoConnection, get: TaskStore['get'], { notifier, pollMs = POLL_MS }: MongoTasksOptions) {
+function watching(mongo: MongoConnection, get: TaskStore['get'], options: MongoTasksOptions) {
+  const { notifier, pollMs = POLL_MS, seldomMs = SELDOM_MS } = options
   const poll = sharedPoll({
     revisions: async (ids) => {
       const options = { ...READ, projection: { revision: 1 } }
@@ -139,7 +143,7 @@ function watching(mongo: MongoConnection, get: TaskStore['get'], { notifier, pol
     onChange: (id) => changes.touch(id),
     isTold: () => notifier?.connected ?? false,
     everyMs: pollMs,
-    seldomMs: SELDOM_MS,
+    seldomMs,
   })
   const changes = watchChanges({
     read: get,
