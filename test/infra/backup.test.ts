@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { program } from '../project/command.ts'
 import { openWorkshop, type Workshop } from './scripts.ts'
 
 const PICTURE = 'storage/images/output/0199aaaa/800x800.jpg'
@@ -36,7 +37,14 @@ describe('backup.sh', () => {
   test('takes no file that is still being written', async () => {
     await shop.write('storage/images/output/0199aaaa/.tmp-1', 'half')
     const path = await backup()
-    expect(await shop.read(join(path, 'storage.tar'))).not.toContain('.tmp-1')
+    await using listed = program('tar', ['-tf', join(shop.folder, path, 'storage.tar')], { cwd: shop.folder })
+    expect(await listed.ended).toBe(0)
+    expect(
+      listed
+        .stdout()
+        .split('\n')
+        .filter((name) => name.includes('0199aaaa/')),
+    ).toEqual(['./images/output/0199aaaa/', './images/output/0199aaaa/800x800.jpg'])
   })
 
   test.each([

@@ -68,9 +68,9 @@ async function http3({ stack, outside, h3 }: Place): Promise<string> {
 }
 
 async function http2({ outside }: Place): Promise<string> {
-  const agreed = await outside.protocol()
-  expectThat(agreed === 'h2', 'h2', agreed)
-  return 'h2 by ALPN'
+  const [protocol, status] = await outside.overHttp2('/healthz')
+  expectThat(protocol === 'h2' && status === 200, '200 over h2', [protocol, status])
+  return `${status} over ${protocol}`
 }
 
 async function dashboard({ stack, outside }: Place): Promise<string> {

@@ -1,7 +1,8 @@
 /** A client outside of the stack: over https to Traefik, by the names that a browser would use. */
 import { createHash } from 'node:crypto'
+import { connect } from 'node:http2'
 import type { LookupFunction } from 'node:net'
-import { connect } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import { Agent, fetch, FormData, type RequestInit, type Response } from 'undici'
 import type { TaskRepresentation } from '#shared/representation.ts'
 import type { Stack } from './stack.ts'
@@ -19,8 +20,8 @@ export interface Outside extends AsyncDisposable {
   upload(image: Uint8Array, headers?: Record<string, string>): Promise<TaskRepresentation>
   /** Asks until the task is terminal; rejects when that takes longer than `ms`. */
   ended(id: string, ms: number): Promise<TaskRepresentation>
-  /** What TLS agrees on. */
-  protocol(): Promise<string | false | null>
+  /** One request over HTTP/2: what TLS agreed on, and the status. */
+  overHttp2(path: string): Promise<[protocol: string | false | null, status: number | undefined]>
 }
 
 export function sha256(bytes: Uint8Array): string {
@@ -37,7 +38,7 @@ export async function openOutside(stack: Stack): Promise<Outside> {
   const dispatcher = new Agent({
     connect: { rejectUnauthorized: false, lookup },
     connections: CONNECTIONS,
-    allowH2: true,
+    allowH2: false,
   })
   const key = { 'x-api-key': stack.secrets.API_KEY!.split(',')[0]! }
 
@@ -77,19 +78,14 @@ export async function openOutside(stack: Stack): Promise<Outside> {
         if (performance.now() > until) throw new Error(`${id} is still ${task.status} after ${ms / 1_000} s`)
       }
     },
-    async protocol() {
-      const { promise, resolve, reject } = Promise.withResolvers<string | false | null>()
-      const socket = connect(
-        {
-          host: '127.0.0.1',
-          port,
-          servername: 'localhost',
-          ALPNProtocols: ['h2', 'http/1.1'],
-          rejectUnauthorized: false,
-        },
-        () => resolve(socket.alpnProtocol),
-      ).once('error', reject)
-      return await promise.finally(() => socket.destroy())
+    async overHttp2(path) {
+      const session = connect(`https://localhost:${port}`, { rejectUnauthorized: false, lookup })
+      const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
+      session.once('error', reject)
+      const stream = session.request({ ':path': path }).once('error', reject)
+      stream.once('response', ({ ':status': status }) => resolve(status)).resume()
+      const status = await promise.finally(() => session.close())
+      return [(session.socket as TLSSocket).alpnProtocol, status]
     },
     [Symbol.asyncDispose]: async () => await dispatcher.close(),
   }

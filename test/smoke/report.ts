@@ -13,6 +13,11 @@ export interface Report {
   failed(): number
 }
 
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
+}
+
 type Verdict = 'ok' | 'FAILED' | 'skipped'
 
 export function openReport(say: (line: string) => void): Report {
@@ -30,7 +35,7 @@ export function openReport(say: (line: string) => void): Report {
         return true
       } catch (error) {
         const verdict = error instanceof Skipped ? 'skipped' : 'FAILED'
-        end(verdict, error instanceof Error ? error.message : String(error))
+        end(verdict, messageOf(error))
         return verdict === 'skipped'
       }
     },
