@@ -1,6 +1,7 @@
 /**
  * `npm run chaos -- --kills 2000 --seed 1`: a long run, with what was lost. `--stack servers` strikes MongoDB, Redis and
- * the workers instead; `--kills` are those of the workers then, and the others follow from it.
+ * the workers instead; `--kills` are those of the workers then, and the others follow from it. Ctrl-C ends the kills, and
+ * what was struck until then is counted.
  */
 import { parseArgs } from 'node:util'
 import type { Outcome } from './judge.ts'
@@ -15,6 +16,9 @@ const { values } = parseArgs({
   },
 })
 const seed = Number(values.seed)
+const stopper = new AbortController()
+const { signal } = stopper
+process.once('SIGINT', () => stopper.abort())
 const started = performance.now()
 
 function report(done: number, of: number): void {
@@ -24,13 +28,13 @@ function report(done: number, of: number): void {
 async function run(): Promise<Outcome | null> {
   if (values.stack === 'embedded') {
     const kills = Number(values.kills ?? 2_000)
-    return await runChaos({ kills, seed, onKill: (done) => report(done, kills) })
+    return await runChaos({ kills, seed, signal, onKill: (done) => report(done, kills) })
   }
   if (values.stack !== 'servers') throw new Error(`--stack: expected embedded or servers, got ${values.stack}`)
   const worker = Number(values.kills ?? 500)
   const part = (of500: number): number => Math.ceil((worker * of500) / 500)
   const faults = { worker, redis: part(20), flush: part(5), freeze: part(10), mongo: part(10) }
-  return await runServersChaos({ faults, seed, onFault: report })
+  return await runServersChaos({ faults, seed, signal, onFault: report })
 }
 
 const result = await run()

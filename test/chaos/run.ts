@@ -15,6 +15,8 @@ export interface ChaosOptions {
   seed: number
   clients?: number
   onKill?: (done: number) => void
+  /** Aborted: no further kill, and what was struck until then is counted. */
+  signal?: AbortSignal
 }
 
 export interface ChaosResult extends Outcome {
@@ -29,7 +31,13 @@ export async function uploadPictures(): Promise<Buffer[]> {
 }
 
 /** Kills `kills` times, at random instants, at the crash points, and in the containers; then counts. */
-export async function runChaos({ kills, seed, clients: clientCount = 3, onKill }: ChaosOptions): Promise<ChaosResult> {
+export async function runChaos({
+  kills,
+  seed,
+  clients: clientCount = 3,
+  onKill,
+  signal,
+}: ChaosOptions): Promise<ChaosResult> {
   const random = randomOf(seed)
   const folder = await mkdtemp(join(tmpdir(), 'revela-chaos-'))
   const clients = new Clients(await uploadPictures(), clientCount)
@@ -37,7 +45,7 @@ export async function runChaos({ kills, seed, clients: clientCount = 3, onKill }
   let survivor: Victim | null = null
   const total = (): number => done.process + done.crashPoint + done.container
   try {
-    while (total() < kills) {
+    while (total() < kills && !signal?.aborted) {
       const atPoint = random() < 0.5
       const point: CrashPoint = {
         ...CRASH_POINTS[Math.floor(random() * CRASH_POINTS.length)]!,

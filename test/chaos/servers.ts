@@ -39,6 +39,8 @@ export interface ServersChaosOptions {
   /** Functions of the workers. */
   workerFunctions?: string
   onFault?: (done: number, of: number) => void
+  /** Aborted: no further fault, and what was struck until then is counted. */
+  signal?: AbortSignal
 }
 
 export interface ServersChaosResult extends Outcome {
@@ -159,6 +161,7 @@ export async function runServersChaos(options: ServersChaosOptions): Promise<Ser
   const stack = new Stack(folder, mongo, redis, workerFunctions)
   const clients = new Clients(await uploadPictures(), count)
   let atCrashPoint = 0
+  const done: Faults = { worker: 0, redis: 0, flush: 0, freeze: 0, mongo: 0 }
   const strike: Record<Kind, () => Promise<void>> = {
     worker: async () => void (atCrashPoint += Number(await stack.killWorker(random))),
     redis: () => restart(redis),
@@ -171,13 +174,15 @@ export async function runServersChaos(options: ServersChaosOptions): Promise<Ser
     clients.url = stack.api.url
     const schedule = scheduleOf(faults, random)
     for (const [index, kind] of schedule.entries()) {
+      if (options.signal?.aborted) break
       await delay(50 + random() * 400)
       await strike[kind]()
+      done[kind]++
       options.onFault?.(index + 1, schedule.length)
     }
     await clients.stop()
     const outcome = await judge(stack.api.url, [...clients.acknowledged.values()], folder, SETTLE_MS)
-    return { faults: { ...faults, atCrashPoint }, ...outcome }
+    return { faults: { ...done, atCrashPoint }, ...outcome }
   } finally {
     clients.abandon()
     await stack.stop()
