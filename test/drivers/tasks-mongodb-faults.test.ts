@@ -100,7 +100,10 @@ describe.skipIf(!hasOwnMongo())('with a MongoDB of its own', () => {
     const task = sampleTask()
     await pair.tasks.create(task, sampleMessage(task))
     const closing = await openPair(own.uri, { callMs: CALL_MS })
-    await closing.tasks.get(task.id)
+    await closing.tasks.claimTick('sweep', 1)
+    await closing.tasks.claimTick('sweep', 2)
+    // Left half-way: to close means to tell the server.
+    await closing.connections[0].call('test', (db) => db.collection('ticks').find({}, { batchSize: 1 }).next())
     own.freeze()
     // The second has met no server yet.
     await Promise.all([expectUnavailable(pair.tasks), expectUnavailable(pair.second)])
