@@ -44,8 +44,9 @@ export async function runChaos({
   const done = { process: 0, crashPoint: 0, container: 0 }
   let survivor: Victim | null = null
   const total = (): number => done.process + done.crashPoint + done.container
+  const isOver = (): boolean => total() >= kills || signal?.aborted === true
   try {
-    while (total() < kills && !signal?.aborted) {
+    while (!isOver()) {
       const atPoint = random() < 0.5
       const point: CrashPoint = {
         ...CRASH_POINTS[Math.floor(random() * CRASH_POINTS.length)]!,
