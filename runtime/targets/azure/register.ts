@@ -1,6 +1,6 @@
 /** The azure target: each function of a bundle, registered in the programming model v4 by what its config says. */
 import { app, type HttpHandler, type HttpMethod } from '@azure/functions'
-import { SECOND_MS, WAIT_SECONDS_MAX } from '#shared/limits.ts'
+import { SECOND_MS } from '#shared/limits.ts'
 import type { LoadedFunction } from '../../loader.ts'
 import { type CloudFunction, type CloudOptions, openCloudFunction } from '../cloud/open.ts'
 import { requestOf, responseInitOf } from './http.ts'
@@ -49,7 +49,7 @@ function register(cloud: CloudFunction, fn: LoadedFunction, handler: HttpHandler
 /** Awaited at the top of the file that `main` of package.json names: what comes later is not registered. */
 export async function registerAzure({ httpStream = true, ...options }: AzureOptions): Promise<void> {
   app.setup({ enableHttpStream: httpStream })
-  const cloud = await openCloudFunction({ waitMaxMs: WAIT_SECONDS_MAX * SECOND_MS, ...options })
+  const cloud = await openCloudFunction({ waitMaxMs: Infinity, ...options })
   const handler: HttpHandler = async (incoming) => {
     const { request, arrival } = requestOf(incoming)
     return responseInitOf(await cloud.fetch(request, arrival))

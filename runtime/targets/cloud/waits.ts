@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { TaskStore } from '#shared/bindings.ts'
 import { SECOND_MS } from '#shared/limits.ts'
+import { TIMEOUT_MAX_MS } from '../../limits.ts'
 import { AFTER_WAIT_MS } from './limits.ts'
 
 export interface Waits {
@@ -21,7 +22,8 @@ async function* until(
 ): ReturnType<TaskStore['changes']> & AsyncGenerator {
   const ended = new AbortController()
   const end = (): void => ended.abort()
-  const timer = setTimeout(end, ms)
+  // Beyond what a timer can count it is not cut at all.
+  const timer = ms > TIMEOUT_MAX_MS ? undefined : setTimeout(end, ms)
   signal.addEventListener('abort', end, { once: true })
   if (signal.aborted) end()
   try {

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { Problem, problemResponse } from '#shared/errors.ts'
-import { SECOND_MS, WAIT_SECONDS_MAX } from '#shared/limits.ts'
+import { SECOND_MS } from '#shared/limits.ts'
 import { pathOf } from '../../invoke.ts'
 import { type CloudOptions, openCloudFunction } from '../cloud/open.ts'
 import { pushEndpoint } from '../cloud/pushed.ts'
@@ -22,7 +22,7 @@ function clientOf({ headers, socket }: IncomingMessage): string {
 
 /** `export const revela = await googleCloud({ … })` is what `--target=revela` names. */
 export async function googleCloud(options: CloudOptions): Promise<GoogleHandler> {
-  const cloud = await openCloudFunction({ waitMaxMs: WAIT_SECONDS_MAX * SECOND_MS, ...options })
+  const cloud = await openCloudFunction({ waitMaxMs: Infinity, ...options })
   const endpoint = pushEndpoint(cloud, readGoogleEvent)
   const { CLOUD_RUN_TIMEOUT_SECONDS: seconds } = options.config
   const remainingMs = seconds ? seconds * SECOND_MS : Infinity

@@ -2,7 +2,6 @@
  * The knative target: plain HTTP on PORT. http functions answer on their routes, as behind any other server; a queue
  * function and a timer take events on `/`. The platform starts and ends processes, and is the container.
  */
-import { SECOND_MS, WAIT_SECONDS_MAX } from '#shared/limits.ts'
 import type { Config } from '../../config.ts'
 import { drainOnSignal } from '../../cli/signals.ts'
 import { pathOf } from '../../invoke.ts'
@@ -34,7 +33,7 @@ function portOf({ PORT, SERVER_PORT }: Config): number {
 }
 
 export async function serveKnative(options: CloudOptions): Promise<Listening & { stop(): Promise<void> }> {
-  const cloud = await openCloudFunction({ waitMaxMs: WAIT_SECONDS_MAX * SECOND_MS, ...options })
+  const cloud = await openCloudFunction({ waitMaxMs: Infinity, ...options })
   const server = await listenUntilClosed(nodeServer(knativeHandler(cloud)), portOf(options.config), '0.0.0.0')
   const stop = (): Promise<void> => cloud.drain([server], drainMs(cloud))
   drainOnSignal(stop, (line) => cloud.logger.info(line))

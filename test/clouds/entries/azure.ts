@@ -1,0 +1,9 @@
+/** What the build would write for the azure target, of all functions. Its host reads bodies whole. */
+import { readConfig } from '../../../runtime/config.ts'
+import { openAzure } from '../../../runtime/stacks/azure.ts'
+import { registerAzure } from '../../../runtime/targets/azure/register.ts'
+import { bundle } from './bundle.ts'
+
+const config = readConfig()
+const httpStream = process.env['HTTP_STREAM'] === 'on'
+await registerAzure({ functions: await bundle(config.FUNCTIONS), config, openStack: openAzure, httpStream })

@@ -1,0 +1,8 @@
+import { describe } from 'vitest'
+import { hasStores } from '../clouds/stores.ts'
+import { googleCloud } from './google-cloud.ts'
+import { scenarios } from './scenarios.ts'
+
+describe.skipIf(!(await hasStores()))('with MongoDB and S3', () => {
+  scenarios(googleCloud)
+})
