@@ -1,7 +1,7 @@
 /** Task stores on MongoDB for tests: each with a database of its own, seen by two clients as by two processes. */
 import { EventEmitter } from 'node:events'
-import { MongoClient } from 'mongodb'
-import { expect } from 'vitest'
+import { type Db, MongoClient } from 'mongodb'
+import { expect, onTestFinished } from 'vitest'
 import type { Message } from '#shared/message.ts'
 import { type MongoConnection, openMongo } from '../../runtime/drivers/mongodb/connection.ts'
 import { type MongoTasks, mongoTasks } from '../../runtime/drivers/tasks/mongodb.ts'
@@ -104,4 +104,14 @@ export async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
     })
     .not.toBeNull()
   return answer!.value
+}
+
+/** A database of the test's own, empty and dropped with the test. */
+export async function database(server: string): Promise<Db> {
+  const client = new MongoClient(ownDatabase(server))
+  onTestFinished(async () => {
+    await client.db().dropDatabase()
+    await client.close()
+  })
+  return client.db()
 }

@@ -1,8 +1,7 @@
-/** What lies in the database before and beside the tasks: validator, indexes, migrations. */
-import { type Db, MongoClient } from 'mongodb'
+/** What the database checks and keeps in order: validator and indexes. */
+import type { Db } from 'mongodb'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { ensureIndexes, installValidator, mongoSchema } from '../../runtime/drivers/mongodb/collections.ts'
-import { migrate, type Migration } from '../../runtime/drivers/mongodb/migrations.ts'
 import {
   documentOf,
   KEY_INDEXES,
@@ -11,31 +10,15 @@ import {
   TICK_INDEXES,
 } from '../../runtime/drivers/tasks/mongodb-document.ts'
 import { beingDue, beingExpired, listing } from '../../runtime/drivers/tasks/mongodb-updates.ts'
-import { mongoServer, ownDatabase, realMongo } from '../servers/mongo.ts'
-import { openPair } from './mongo-store.ts'
+import { mongoServer, realMongo } from '../servers/mongo.ts'
+import { database, openPair } from './mongo-store.ts'
 import { idOf, sampleTask, times } from './samples.ts'
 
 const server = await mongoServer()
 const mongod = await realMongo()
 
-/** A database of the test's own, prepared as the driver prepares it. */
-async function database(uri: string): Promise<Db> {
-  const client = new MongoClient(ownDatabase(uri))
-  onTestFinished(async () => {
-    await client.db().dropDatabase()
-    await client.close()
-  })
-  return client.db()
-}
-
 const fail = (error: unknown): never => {
   throw error
-}
-
-interface Counted {
-  _id: string
-  runs: number
-  schemaVersion?: number
 }
 
 describe.skipIf(server === null)('on a MongoDB', () => {
@@ -158,69 +141,6 @@ describe.skipIf(server === null)('on a MongoDB', () => {
           .toArray()
         expect(found.map(({ _id }) => _id)).toEqual([wanted.id])
       }
-    })
-  })
-
-  describe('migrations', () => {
-    const things = () => db.collection<Counted>('things')
-    const add: Migration = async (db) => {
-      await db.collection<Counted>('things').updateOne({ _id: 'a' }, { $inc: { runs: 1 } }, { upsert: true })
-    }
-    const toVersion2: Migration = async (db) => {
-      await db
-        .collection<Counted>('things')
-        .updateMany({ schemaVersion: 1 }, { $set: { schemaVersion: 2 }, $inc: { runs: 1 } })
-    }
-
-    test('each is run once, by one of ten that start at once; the others wait for it', async () => {
-      await times(10, async (i) => {
-        await migrate(db, [add], { owner: `process ${i}` })
-        expect(await things().findOne({ _id: 'a' })).toMatchObject({ runs: 1 })
-      })
-      await things().insertOne({ _id: 'b', runs: 0, schemaVersion: 1 })
-      await times(10, (i) => migrate(db, [add, toVersion2], { owner: `process ${i}` }))
-      expect(await things().find().toArray()).toEqual([
-        { _id: 'a', runs: 1 },
-        { _id: 'b', runs: 1, schemaVersion: 2 },
-      ])
-    })
-
-    test('a step that fails is run again by the next who starts, not those before it', async () => {
-      const steps = [add, () => Promise.reject(new Error('half-way'))]
-      await expect(migrate(db, steps, { owner: 'a' })).rejects.toThrow('half-way')
-      await migrate(db, [add, toVersion2], { owner: 'b' })
-      expect(await things().findOne({ _id: 'a' })).toMatchObject({ runs: 1 })
-    })
-
-    test('who dies in a step holds the others up for the lock’s time alone; alive it keeps the lock', async () => {
-      const lockMs = 300
-      const begun = Promise.withResolvers<void>()
-      const end = Promise.withResolvers<void>()
-      const slow: Migration = async () => {
-        begun.resolve()
-        await end.promise
-      }
-      const first = migrate(db, [slow], { owner: 'slow', lockMs })
-      await begun.promise
-      let ran = false
-      const second = migrate(db, [async () => void (ran = true)], { owner: 'second', lockMs })
-      // Renewed again and again: longer than its time.
-      const until = async () => (await db.collection('meta').findOne<{ lock: { until: number } }>({}))!.lock.until
-      const atFirst = await until()
-      await expect.poll(until).toBeGreaterThan(atFirst + lockMs)
-      expect(ran).toBe(false)
-      end.resolve()
-      await Promise.all([first, second])
-      expect(ran).toBe(false)
-
-      await db.collection('meta').updateOne({}, { $set: { lock: { owner: 'dead', until: Date.now() + lockMs } } })
-      await migrate(db, [slow, async () => void (ran = true)], { owner: 'third', lockMs })
-      expect(ran).toBe(true)
-    })
-
-    test('a program that is older than the database does not touch it', async () => {
-      await migrate(db, [add, toVersion2], { owner: 'new' })
-      await expect(migrate(db, [add], { owner: 'old' })).rejects.toThrow(/schema 2, .* knows 1/)
     })
   })
 })
