@@ -1,6 +1,6 @@
 /** Exit 0 when the process in this container can take work. The image has no curl. */
 const { SERVER_PORT } = process.env
-const TIMEOUT_MS = 4_000
+const TIMEOUT_MS = 8_000
 
 try {
   const url = `http://127.0.0.1:${SERVER_PORT || 3000}/readyz`

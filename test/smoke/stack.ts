@@ -8,6 +8,8 @@ import { parseEnv, promisify } from 'node:util'
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024
+/** Of what a failed command told: its end says why. */
+const TOLD_LINES_MAX = 4
 const run = promisify(execFile)
 
 export interface Container {
@@ -62,7 +64,7 @@ export async function openStack(): Promise<Stack> {
     COMPOSE_PROJECT_NAME: 'revela-smoke',
     COMPOSE_FILE: 'docker-compose.yml:test/smoke/compose.yml',
     COMPOSE_ENV_FILES: file,
-    COMPOSE_PROGRESS: 'plain',
+    COMPOSE_PROGRESS: 'quiet',
     APP_VERSION: 'smoke',
     CORS_ORIGINS: 'https://app.example',
     API_REPLICAS: '2',
@@ -71,7 +73,8 @@ export async function openStack(): Promise<Stack> {
   const call = async (program: string, args: readonly string[], env: Record<string, string> = {}): Promise<string> => {
     const options = { cwd: PROJECT, env: { ...base, ...env }, maxBuffer: OUTPUT_BYTES_MAX }
     const { stdout } = await run(program, args, options).catch((error: Error & { stderr?: string }) => {
-      throw new Error(`${program} ${args.join(' ')}\n${error.stderr ?? error.message}`, { cause: error })
+      const told = (error.stderr || error.message).trim().split('\n').slice(-TOLD_LINES_MAX).join(' ')
+      throw new Error(`${program.split('/').at(-1)} ${args.join(' ')}: ${told}`)
     })
     return stdout
   }
