@@ -26,8 +26,9 @@ import { slowSources } from './slow-source.ts'
 import type { Target } from './target.ts'
 
 export function scenarios(target: Target): void {
-  describe(`on ${target.name}`, () => {
-    leaveOut(target.exceptions ?? {})
+  const name = `on ${target.name}`
+  describe(name, () => {
+    leaveOut(name, target.exceptions ?? {})
     const slowSourcesEnd = slowSources(target)
     // Side by side: a callback's second try takes its time.
     urls(target)

@@ -7,6 +7,8 @@ const serverError = (code: number) => new MongoServerError({ message: 'x', code 
 
 test.each<[string, unknown, boolean]>([
   ['a network error', new MongoNetworkError('x'), true],
+  ['a socket that broke', Object.assign(new Error('write ECONNRESET'), { code: 'ECONNRESET' }), true],
+  ['a file that is not there', Object.assign(new Error('x'), { code: 'ENOENT' }), false],
   ['no server', new MongoServerSelectionError('x', {} as never), true],
   ['a primary that stepped down', serverError(189), true],
   ['a disk that is full', serverError(14_031), true],

@@ -20,6 +20,17 @@ const OUTAGE_NAMES: ReadonlySet<string> = new Set([
   'MongoWriteConcernError',
 ])
 
+/** Of the socket: where the driver waits to write more it hands them on as they are. */
+const SOCKET_CODES: ReadonlySet<unknown> = new Set([
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EPIPE',
+  'ETIMEDOUT',
+])
+
 /** Codes of the server (https://github.com/mongodb/mongo/blob/v7.0/src/mongo/base/error_codes.yml) of the same kind. */
 const OUTAGE_CODES: ReadonlySet<number> = new Set([
   6, // HostUnreachable
@@ -65,8 +76,9 @@ export function isDuplicate(error: unknown): boolean {
 }
 
 export function isOutage(error: unknown): boolean {
-  if (!(error instanceof Error) || !error.name.startsWith('Mongo')) return false
   const code = codeOf(error)
+  if (SOCKET_CODES.has(code)) return true
+  if (!(error instanceof Error) || !error.name.startsWith('Mongo')) return false
   return OUTAGE_NAMES.has(error.name) || (typeof code === 'number' && OUTAGE_CODES.has(code))
 }
 

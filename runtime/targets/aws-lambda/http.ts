@@ -22,6 +22,14 @@ function pathOf({ rawPath, requestContext: { stage } }: APIGatewayProxyEventV2):
   return (isStaged ? rawPath.slice(stage.length + 1) : rawPath) || '/'
 }
 
+/** The Fetch standard has no request of these; they are refused as any other that a path does not have. */
+const FORBIDDEN = /^(connect|trace|track)$/i
+
+function namedRequest(url: string, method: string, init: RequestInit): Request {
+  if (!FORBIDDEN.test(method)) return new Request(url, { ...init, method })
+  return Object.defineProperty(new Request(url, { ...init, method: 'OPTIONS' }), 'method', { value: method })
+}
+
 /** Throws TypeError for what is no request. */
 function requestOf(event: APIGatewayProxyEventV2): Request {
   const { rawQueryString, cookies, body, isBase64Encoded } = event
@@ -33,7 +41,7 @@ function requestOf(event: APIGatewayProxyEventV2): Request {
   const url = `https://${host}${pathOf(event)}${rawQueryString ? `?${rawQueryString}` : ''}`
   const hasBody = body !== undefined && http.method !== 'GET' && http.method !== 'HEAD'
   const bytes = hasBody ? new Uint8Array(Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8')) : null
-  return new Request(url, { method: http.method, headers, body: bytes })
+  return namedRequest(url, http.method, { headers, body: bytes })
 }
 
 /** A gateway gives up before most functions would; a function URL has all of the function's time. */

@@ -8,6 +8,7 @@ import { waitFor } from '#shared/wait.ts'
 import { answering, QUEUE, QUEUE_CONFIG, testCloud, TIMER_CONFIG } from '../../../test/clouds/cloud.ts'
 import { testTask } from '../../../test/tasks.ts'
 import { openCloudFunction } from './open.ts'
+import { warmUp } from './warm-up.ts'
 
 function http(route: Route, app: App, more: Partial<FunctionConfig> = {}) {
   const config: FunctionConfig = { trigger: { type: 'http', routes: [route] }, timeoutMs: 5_000, ...more }
@@ -203,6 +204,25 @@ describe('a message', () => {
     await tasks.create(task, taskCreated(task.id))
     const again = await cloud.deliver(taskCreated(task.id), { received: 2, remainingMs: 9_000 })
     expect(again).toMatchObject({ kind: 'dead' })
+  })
+})
+
+describe('a start', () => {
+  const away = new Error('away')
+
+  it('reaches its store before anyone asks, in as many tries as it takes', async () => {
+    const readCursor = vi.fn<() => Promise<null>>(async () => null)
+    readCursor.mockRejectedValueOnce(away).mockRejectedValueOnce(away)
+    await warmUp({ readCursor })
+    expect(readCursor).toHaveBeenCalledTimes(3)
+  })
+
+  it('does not wait for ever for one that is away', async () => {
+    await warmUp({ readCursor: () => Promise.reject(away) }, 50)
+    const { options, tasks } = testCloud([])
+    const readCursor = vi.spyOn(tasks, 'readCursor')
+    await openCloudFunction(options)
+    expect(readCursor).toHaveBeenCalledTimes(1)
   })
 })
 

@@ -15,6 +15,7 @@ import { tick } from '../../triggers/timer.ts'
 import { attemptOf } from './attempt.ts'
 import { checkAuth } from './auth.ts'
 import { decide, type Decision } from './decision.ts'
+import { warmUp } from './warm-up.ts'
 import { type BundledFunction, foundIn } from './functions.ts'
 import { PLATFORM_MARGIN_MS, WAIT_MAX_MS } from './limits.ts'
 import { createWaits, type Waits } from './waits.ts'
@@ -152,6 +153,7 @@ export async function openCloudFunction(options: CloudOptions): Promise<CloudFun
     return { ...bindings, tasks: waits.cut(bindings.tasks) }
   }
   const core = await openCore(config, { logger, metrics: createMetrics(), find: async () => found, open })
+  await warmUp(core.bindings.tasks)
   return {
     config,
     logger,

@@ -1,0 +1,13 @@
+import { afterAll, describe } from 'vitest'
+import { hasStores } from '../clouds/stores.ts'
+import { hasOwnRedis } from '../servers/redis.ts'
+import { hasSqs } from '../servers/sqs.ts'
+import { awsLambda, forgetBundle, hasLambda } from './aws-lambda.ts'
+import { scenarios } from './scenarios.ts'
+
+const hasServers = hasSqs() && hasOwnRedis() && (await hasStores())
+
+describe.skipIf(!hasLambda || !hasServers)('under its host', () => {
+  afterAll(forgetBundle)
+  scenarios(awsLambda)
+})
