@@ -1,4 +1,4 @@
-/** Opens what functions are given in `c.env`: the stack that the environment names, and the storage beside it. */
+/** Opens what functions are given in `c.env`, with the stack that is handed in. */
 import type { QueueDriver } from '#shared/consumer.ts'
 import type { LinkSigner, RateLimit } from '#shared/edge.ts'
 import type { Config } from './config.ts'
@@ -19,32 +19,19 @@ export interface OpenOptions {
   leaseMs?: number
 }
 
-/** The drivers that hang together: they share connections, and close in an order of their own. */
-export type Stack = Omit<RuntimeBindings, 'blobs' | 'fetch' | 'links'>
+/** What hangs together: the drivers of a stack may share connections, and close in an order of their own. */
+export type Stack = Omit<RuntimeBindings, 'links'>
 
-/** A stack's file in stacks/, the only files that name drivers. */
+/** A stack's file in stacks/, the only files that name drivers. Each imports its own alone, and so does what is built with it. */
 export type OpenStack = (config: Config, options: OpenOptions) => Promise<Stack>
 
-async function openStackOf({ MONGODB_URI, REDIS_URL, REDIS_HOST }: Config): Promise<OpenStack> {
-  if (MONGODB_URI || REDIS_URL || REDIS_HOST) return (await import('./stacks/servers.ts')).openServers
-  return (await import('./stacks/embedded.ts')).openEmbedded
-}
+export type OpenRuntimeBindings = (config: Config, options?: OpenOptions) => Promise<RuntimeBindings>
 
 export async function openBindings(
   config: Config,
-  options: OpenOptions = {},
-  openStack?: OpenStack,
+  options: OpenOptions,
+  openStack: OpenStack,
 ): Promise<RuntimeBindings> {
-  const open = openStack ?? (await openStackOf(config))
   const { openLinks } = await import('./stacks/links.ts')
-  const { markStorage, openStorage, storageOf } = await import('./stacks/storage.ts')
-  const where = storageOf(config)
-  const storage = await openStorage(where)
-  const stack = await open(config, options)
-  const stopMarking = await markStorage(where, stack.tasks, options.onError ?? (() => undefined))
-  const close = async (): Promise<void> => {
-    stopMarking()
-    await stack.close()
-  }
-  return { ...stack, ...storage, links: openLinks(config), close }
+  return { ...(await openStack(config, options)), links: openLinks(config) }
 }

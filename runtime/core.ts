@@ -1,6 +1,6 @@
 /** What every target needs before its triggers: bindings, functions, invoke, and the HTTP edge around them. */
 import { createAccess } from './access.ts'
-import { openBindings, type RuntimeBindings } from './bindings.ts'
+import type { OpenRuntimeBindings, RuntimeBindings } from './bindings.ts'
 import type { Config } from './config.ts'
 import { buildDocument } from './console/openapi.ts'
 import { createSystemRoutes } from './console/system-routes.ts'
@@ -33,12 +33,11 @@ export interface CoreOptions {
   logger: RootLogger
   metrics: Metrics
   find: () => Promise<Found>
-  /** Bindings instead of those that the environment chooses. */
-  open?: typeof openBindings | undefined
+  open: OpenRuntimeBindings
 }
 
 export async function openCore(config: Config, options: CoreOptions): Promise<Core> {
-  const { logger, metrics, find, open = openBindings } = options
+  const { logger, metrics, find, open } = options
   const bindings = await open(config, { onError: (err) => logger.error({ err }, 'binding failed') })
   const { functions, broken } = await find()
   for (const { name, error } of broken) logger.error({ function: name, reason: error }, 'function is broken')

@@ -1,7 +1,7 @@
 /** The local runtime: opens the bindings, finds the functions, starts their triggers, and ends without losing anything. */
 import { fileURLToPath } from 'node:url'
 import { SECOND_MS } from '#shared/limits.ts'
-import type { openBindings } from './bindings.ts'
+import type { OpenRuntimeBindings } from './bindings.ts'
 import type { Config } from './config.ts'
 import { openCore } from './core.ts'
 import { endWaitsOf } from './guard.ts'
@@ -11,6 +11,7 @@ import { type BrokenFunction, discover, type LoadedFunction } from './loader.ts'
 import { createLogger, type RootLogger } from './console/logger.ts'
 import { createMetrics } from './console/metrics.ts'
 import { drain } from './shutdown.ts'
+import { openLocal } from './stacks/local.ts'
 import { openTelemetry } from './telemetry/open.ts'
 import { createHosts } from './targets/node/hosts.ts'
 import { listenAll } from './targets/node/listen.ts'
@@ -24,7 +25,7 @@ export interface StartOptions {
   /** Every function in a container, replaced when its code changes. */
   dev?: boolean
   /** Bindings instead of those that the environment chooses. */
-  open?: typeof openBindings
+  open?: OpenRuntimeBindings
   logger?: RootLogger
 }
 
@@ -49,7 +50,7 @@ export function drainMs({ DRAIN_MS }: Pick<Config, 'DRAIN_MS'>, functions: reado
 
 export async function startRuntime(config: Config, options: StartOptions = {}): Promise<Runtime> {
   const telemetry = await openTelemetry(config)
-  const { functionsFolder: folder = FUNCTIONS, dev = false, open } = options
+  const { functionsFolder: folder = FUNCTIONS, dev = false, open = openLocal } = options
   const { logger = createLogger(config, telemetry.keep) } = options
   const metrics = createMetrics()
   const hosts = createHosts(config, { dev, metrics, logger })

@@ -1,12 +1,11 @@
-/** What the stacks of all clouds have in common: tasks in MongoDB, a queue of the platform's, and the rest in memory. */
+/** What the stacks of all clouds have in common: tasks in MongoDB, a queue of the platform's, and the rest beside them. */
 import type { QueueDriver } from '#shared/consumer.ts'
 import type { OpenStack } from '../bindings.ts'
 import { type Config, ConfigError } from '../config.ts'
-import { memoryCache } from '../drivers/cache/memory.ts'
 import { openMongo } from '../drivers/mongodb/connection.ts'
-import { memoryRateLimit } from '../drivers/rate-limit/memory.ts'
 import { mongoTasks } from '../drivers/tasks/mongodb.ts'
-import { CACHE_ENTRIES_MAX } from '../limits.ts'
+import { openBeside } from './beside.ts'
+import { openFetch, openS3, s3Of } from './s3.ts'
 
 /** The value of a variable that a stack cannot do without. Throws ConfigError, which names it. */
 export function needed<Name extends keyof Config>(config: Config, name: Name): NonNullable<Config[Name]> {
@@ -19,16 +18,28 @@ export function needed<Name extends keyof Config>(config: Config, name: Name): N
 export function cloudStack(openQueue: (config: Config) => QueueDriver): OpenStack {
   return async (config, { onError = () => {} }) => {
     needed(config, 'S3_BUCKET')
+    const blobs = await openS3(s3Of(config)!)
+    const fetch = await openFetch({ allowHosts: config.ALLOW_HOSTS })
     const queue = openQueue(config)
     const mongo = openMongo(needed(config, 'MONGODB_URI'), { onError })
-    const tasks = mongoTasks({ mongo, send: (message) => queue.send(message), onError })
+    const beside = await openBeside(config, onError)
+    const { cache, rateLimit, notifier } = beside
+    const tasks = mongoTasks({
+      mongo,
+      send: (message) => queue.send(message),
+      onError,
+      ...(notifier ? { notifier } : {}),
+    })
     return {
       tasks,
       queue,
-      cache: memoryCache({ maxEntries: CACHE_ENTRIES_MAX }),
-      rateLimit: config.RATE_LIMIT ? memoryRateLimit(config.RATE_LIMIT) : null,
+      cache,
+      rateLimit,
+      blobs,
+      fetch,
       async close() {
         await tasks.close()
+        beside.close()
         await mongo.close()
         await queue.close()
       },

@@ -1,12 +1,12 @@
 /** The embedded default: one SQLite file for tasks and queue, memory for the rest; no server is needed. */
 import type { RateLimit } from '#shared/edge.ts'
-import type { OpenStack } from '../bindings.ts'
 import type { Config } from '../config.ts'
 import { memoryCache } from '../drivers/cache/memory.ts'
 import { sqliteQueue } from '../drivers/queue/sqlite.ts'
 import { openSqlite } from '../drivers/sqlite/file.ts'
 import { sqliteTasks } from '../drivers/tasks/sqlite.ts'
 import { CACHE_ENTRIES_MAX } from '../limits.ts'
+import type { OpenServices } from './local.ts'
 
 async function openRateLimit({ RATE_LIMIT }: Config): Promise<RateLimit | null> {
   if (!RATE_LIMIT) return null
@@ -14,7 +14,7 @@ async function openRateLimit({ RATE_LIMIT }: Config): Promise<RateLimit | null> 
   return memoryRateLimit(RATE_LIMIT)
 }
 
-export const openEmbedded: OpenStack = async (config, options) => {
+export const openEmbedded: OpenServices = async (config, options) => {
   const rateLimit = await openRateLimit(config)
   const file = openSqlite(config.SQLITE_FILE)
   const queue = sqliteQueue({ file, ...options })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { openBindings } from '../bindings.ts'
+import { openLocal } from './local.ts'
 import { ConfigError, readConfig } from '../config.ts'
 
 const MONGODB_URI = 'mongodb://127.0.0.1:1/db'
@@ -11,7 +11,7 @@ test.each([
   [{ REDIS_URL: 'redis://127.0.0.1:1' }, /^MONGODB_URI: expected with REDIS_URL or REDIS_HOST/],
   [{ REDIS_HOST: 'redis' }, /^MONGODB_URI: /],
 ])('one server without the other is named: %j', async (env, message) => {
-  const opening = openBindings(readConfig(env))
+  const opening = openLocal(readConfig(env))
   await expect(opening).rejects.toBeInstanceOf(ConfigError)
   await expect(opening).rejects.toThrow(message)
 })
@@ -19,7 +19,7 @@ test.each([
 test('neither server need be there: what they cannot do is refused in time, the cache is a miss, and it closes', async () => {
   const errors: unknown[] = []
   const config = readConfig({ MONGODB_URI, REDIS_URL: 'redis://127.0.0.1:1', RATE_LIMIT: '1/1h' })
-  const bindings = await openBindings(config, { onError: (error) => errors.push(error) })
+  const bindings = await openLocal(config, { onError: (error) => errors.push(error) })
   const unavailable = { code: 'unavailable', status: 503 }
   await expect(bindings.tasks.get('a')).rejects.toMatchObject(unavailable)
   await expect(bindings.queue.stats('q')).rejects.toMatchObject(unavailable)

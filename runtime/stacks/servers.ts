@@ -1,7 +1,6 @@
 /** The production stack: tasks in MongoDB; queue, cache, rate limit and notifications in Redis. */
 import { SECOND_MS } from '#shared/limits.ts'
 import type { RateLimit } from '#shared/edge.ts'
-import type { OpenStack } from '../bindings.ts'
 import { type Config, ConfigError } from '../config.ts'
 import { redisCache } from '../drivers/cache/redis.ts'
 import { openMongo } from '../drivers/mongodb/connection.ts'
@@ -9,6 +8,7 @@ import { bullmqQueue } from '../drivers/queue/bullmq.ts'
 import { openRedis, type RedisAddress, type RedisConnections } from '../drivers/redis/connections.ts'
 import { mongoTasks } from '../drivers/tasks/mongodb.ts'
 import { redisNotifier } from '../drivers/tasks/redis-notifier.ts'
+import type { OpenServices } from './local.ts'
 
 /** How long the start waits for Redis, which may be started at the same time. Later it connects by itself. */
 const CONNECT_MS = SECOND_MS
@@ -28,7 +28,7 @@ async function openRateLimit({ RATE_LIMIT }: Config, redis: RedisConnections): P
 }
 
 /** Neither server need be there: what one that is away cannot do is refused until it is back. */
-export const openServers: OpenStack = async (config, { onError = () => {}, leaseMs }) => {
+export const openServers: OpenServices = async (config, { onError = () => {}, leaseMs }) => {
   const addresses = addressesOf(config)
   const redis = openRedis(addresses.redis, onError)
   const mongo = openMongo(addresses.mongo, { onError })

@@ -2,7 +2,7 @@
 import type { Task } from '#shared/task.ts'
 import { newTaskId } from '#shared/task.ts'
 import { type BlobKey, MEDIA_TYPE } from '#shared/variant.ts'
-import { openBindings } from '../../runtime/bindings.ts'
+import { openLocal } from '../../runtime/stacks/local.ts'
 import { readConfig } from '../../runtime/config.ts'
 import type { Place } from './processes.ts'
 import { taskCreated } from '#shared/message.ts'
@@ -64,7 +64,7 @@ export function newTask(id = newTaskId()): Task {
 
 /** Writes one completed task into the store of a place, and returns its id. Nothing may run there yet. */
 export async function seedFinishedTask({ env }: Place): Promise<string> {
-  const bindings = await openBindings(readConfig(env))
+  const bindings = await openLocal(readConfig(env))
   try {
     const task = newTask()
     const message = taskCreated(task.id)

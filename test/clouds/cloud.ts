@@ -8,6 +8,7 @@ import { readConfig } from '../../runtime/config.ts'
 import { memoryCache } from '../../runtime/drivers/cache/memory.ts'
 import { deliveredQueue } from '../../runtime/drivers/queue/delivered.ts'
 import { memoryTasks } from '../../runtime/drivers/tasks/memory.ts'
+import { openStorage, storageOf } from '../../runtime/stacks/storage.ts'
 import type { BundledFunction } from '../../runtime/targets/cloud/functions.ts'
 import type { CloudOptions } from '../../runtime/targets/cloud/open.ts'
 import { recordedLog } from '../runtime/log.ts'
@@ -64,11 +65,12 @@ export function testCloud(functions: BundledFunction[], env: Record<string, stri
   const queue = recordedQueue()
   const tasks = memoryTasks({ send: (message) => queue.send(message) })
   const log = recordedLog()
-  const openStack: OpenStack = async () => ({
+  const openStack: OpenStack = async (config) => ({
     tasks,
     queue,
     cache: memoryCache({ maxEntries: 10 }),
     rateLimit: null,
+    ...(await openStorage(storageOf(config))),
     close: async () => {
       await tasks.close()
     },

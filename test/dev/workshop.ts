@@ -2,7 +2,8 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openBindings, type RuntimeBindings } from '../../runtime/bindings.ts'
+import type { RuntimeBindings } from '../../runtime/bindings.ts'
+import { openLocal } from '../../runtime/stacks/local.ts'
 import { readConfig } from '../../runtime/config.ts'
 import { startRuntime } from '../../runtime/main.ts'
 import { PROJECT, storageIn } from '../project/command.ts'
@@ -42,7 +43,7 @@ export async function workshop(files: Files, env: Record<string, string> = {}): 
   const functionsFolder = join(folder, 'functions')
   const log = recordedLog()
   let bindings: RuntimeBindings | undefined
-  const open: typeof openBindings = async (...options) => (bindings = await openBindings(...options))
+  const open: typeof openLocal = async (...options) => (bindings = await openLocal(...options))
   const config = readConfig({ ...storageIn(join(folder, 'storage')), ...env })
   const runtime = await startRuntime(config, { dev: true, functionsFolder, logger: log.logger, open })
   await runtime.loaded

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BlobStore } from '#shared/bindings.ts'
 import { newTaskId } from '#shared/task.ts'
 import { originalKey, variantKey } from '#shared/variant.ts'
-import { openBindings } from '../../bindings.ts'
+import { openLocal } from '../../stacks/local.ts'
 import { readConfig } from '../../config.ts'
 import { markStorage } from '../../stacks/storage.ts'
 import { filesystemBlobs } from './filesystem.ts'
@@ -85,7 +85,7 @@ describe('a start', () => {
   async function started() {
     const env = { STORAGE_INPUT_PATH: inputPath, STORAGE_OUTPUT_PATH: outputPath }
     const config = readConfig({ ...env, SQLITE_FILE: join(folder, 'tasks.sqlite') })
-    return await openBindings(config, { onError: (error) => void errors.push(error) })
+    return await openLocal(config, { onError: (error) => void errors.push(error) })
   }
 
   it('marks the folders of a new task store, with or without files in them', async () => {

@@ -1,7 +1,7 @@
 /** What every cloud target puts its events into: the functions of a bundle, behind the HTTP edge, a queue or a timer. */
 import { type QueueDriver, UNREADABLE } from '#shared/consumer.ts'
 import type { Message } from '#shared/message.ts'
-import { openBindings, type OpenStack } from '../../bindings.ts'
+import { openBindings, type OpenRuntimeBindings, type OpenStack } from '../../bindings.ts'
 import type { Config } from '../../config.ts'
 import { createMetrics } from '../../console/metrics.ts'
 import { type Core, openCore } from '../../core.ts'
@@ -148,7 +148,7 @@ export async function openCloudFunction(options: CloudOptions): Promise<CloudFun
   const [broken] = found.broken
   if (broken) throw new Error(`${broken.name}: ${broken.error}`)
   const waits = createWaits(waitMaxMs)
-  const open: typeof openBindings = async (given, told) => {
+  const open: OpenRuntimeBindings = async (given, told = {}) => {
     const bindings = await openBindings(given, told, openStack)
     return { ...bindings, tasks: waits.cut(bindings.tasks) }
   }

@@ -7,7 +7,7 @@ import { serve } from '@hono/node-server'
 import type { Bindings, Invocation } from '#shared/bindings.ts'
 import app from '../../../functions/get-task/index.ts'
 import config from '../../../functions/get-task/config.ts'
-import { openBindings } from '../../../runtime/bindings.ts'
+import { openLocal } from '../../../runtime/stacks/local.ts'
 import { readConfig } from '../../../runtime/config.ts'
 import { checkConfig } from '../../../runtime/loader.ts'
 import { createLogger } from '../../../runtime/console/logger.ts'
@@ -17,7 +17,7 @@ import { childTraceparent, randomHex, traceIdOf } from '../../../runtime/trace.t
 import { answerMessages } from './answer.ts'
 
 const environment = readConfig()
-const bindings = await openBindings(environment)
+const bindings = await openLocal(environment)
 const settings = settingsOf(environment, checkConfig(config))
 const logger = createLogger(environment)
 const metrics = createMetrics()

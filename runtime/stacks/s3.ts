@@ -1,0 +1,32 @@
+/** Bytes in a store that speaks S3, and those of the web: where no disk outlives the process. */
+import type { Bindings, BlobStore } from '#shared/bindings.ts'
+import type { Config } from '../config.ts'
+
+export interface S3Config {
+  bucket: string
+  region: string
+  /** Before every name in the bucket. */
+  prefix?: string | undefined
+  /** Unset: AWS's own. */
+  endpoint?: string | undefined
+  /** Unset: the default chain of the AWS SDK (environment, profile, the role of the machine). */
+  credentials?: { accessKeyId: string; secretAccessKey: string } | undefined
+}
+
+export function s3Of(config: Config): S3Config | undefined {
+  const { S3_BUCKET: bucket, S3_REGION: region, S3_ENDPOINT: endpoint, S3_PREFIX: prefix } = config
+  const { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = config
+  if (!bucket) return undefined
+  const credentials = accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined
+  return { bucket, region, endpoint, prefix, credentials }
+}
+
+export async function openS3(where: S3Config): Promise<BlobStore> {
+  const { s3Blobs } = await import('../drivers/blobs/s3.ts')
+  return s3Blobs(where)
+}
+
+export async function openFetch(options: { allowHosts: readonly string[] }): Promise<Bindings['fetch']> {
+  const { undiciFetch } = await import('../drivers/fetch/undici.ts')
+  return undiciFetch(options)
+}
