@@ -1,6 +1,6 @@
 /** Finds the functions: each folder with config.ts and index.ts. A broken one is named, and the others still run. */
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { CALLS } from '#shared/calls.ts'
@@ -13,6 +13,9 @@ import { scheduleOf } from './triggers/timer.ts'
 export const QUEUE_NAME = /^[a-z][a-z0-9-]{0,62}$/
 
 export { messageOf }
+
+/** `.ts`, or that of what was built. */
+const EXTENSION = extname(import.meta.filename)
 
 const count = z.int().min(1)
 const route = z.string().regex(/^(GET|POST|PUT|PATCH|DELETE) \/\S*$/, 'expected a route such as GET /tasks/{taskId}')
@@ -129,7 +132,7 @@ export async function discover({ folder, names, hostFor, override }: DiscoverOpt
   for (const name of names ?? (await namesIn(folder))) {
     try {
       const own = join(folder, name)
-      const module = (await import(pathToFileURL(join(own, 'config.ts')).href)) as { default?: FunctionConfig }
+      const module = (await import(pathToFileURL(join(own, `config${EXTENSION}`)).href)) as { default?: FunctionConfig }
       const config = checkConfig(module.default)
       const found = { name, folder: own, config: override?.(name, config) ?? config }
       await checkSchedule(found.config)
@@ -143,5 +146,5 @@ export async function discover({ folder, names, hostFor, override }: DiscoverOpt
 }
 
 export function indexOf(folder: string): string {
-  return pathToFileURL(join(folder, 'index.ts')).href
+  return pathToFileURL(join(folder, `index${EXTENSION}`)).href
 }

@@ -91,7 +91,16 @@ export const ROWS: Row[] = [
   {
     from: 'runtime/main.ts',
     files: /^runtime\/main\.ts()$/,
-    may: () => [SHARED, CORE, TRIGGERS, CONSOLE, TELEMETRY, NODE, /^runtime\/targets\/node\//],
+    may: () => [
+      SHARED,
+      CORE,
+      TRIGGERS,
+      CONSOLE,
+      TELEMETRY,
+      NODE,
+      /^runtime\/targets\/node\//,
+      only('runtime/stacks/local.ts'),
+    ],
   },
   {
     from: 'runtime core and triggers',
@@ -133,6 +142,19 @@ export const ROWS: Row[] = [
       only(`runtime/targets/${own}`, 'runtime/stacks/storage.ts', 'prom-client'),
       own === 'node' ? none : only('runtime/targets/cloud'),
       OF_TARGET[own] ? only(...OF_TARGET[own]) : none,
+    ],
+  },
+  {
+    from: 'build/*',
+    files: /^runtime\/build\/()/,
+    may: () => [
+      SHARED,
+      CORE,
+      NODE,
+      /^runtime\/(build|cli)\//,
+      // What a platform is told must be what its target will do.
+      /^runtime\/targets\/(cloud\/limits|aws-lambda\/limits|azure\/schedule)\.ts$/,
+      only('rolldown', 'yaml'),
     ],
   },
   {

@@ -98,6 +98,7 @@ const PLANTED: [file: string, text: string][] = [
   ['runtime/targets/override.ts', "import { createHosts } from './node/hosts.ts'"],
   ['runtime/targets/node/hosts.ts', "import { checkAuth } from '../cloud/auth.ts'"],
   ['runtime/targets/azure/index.ts', "import { nodeServer } from '../node/server.ts'"],
+  ['runtime/build/build.ts', `import { startRuntime } from '../main.ts'`],
   ['runtime/cli/demo.ts', "import { openSqlite } from '../drivers/sqlite/file.ts'"],
   ['runtime/cli/demo.ts', "import { listen } from '../targets/node/listen.ts'"],
   ['runtime/cli/demo.ts', "import { render } from '../../functions/process-image/render.ts'"],

@@ -1,13 +1,14 @@
 /** How a container's process is started: its wrappers, its clean environment, and how many of them fit. */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { fileURLToPath } from 'node:url'
+import { extname, join } from 'node:path'
 import { CONTAINER_MEMORY_BYTES, RUNTIME_MEMORY_BYTES } from './limits.ts'
 
 /** Freed pixels go back to the system within a second: a third less memory at the peak of many pictures. */
 const MALLOC_CONF = 'narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0'
 
-const CHILD = fileURLToPath(new URL('container-entry.ts', import.meta.url))
+/** Beside this file, also where it was built. */
+const CHILD = join(import.meta.dirname, `container-entry${extname(import.meta.filename)}`)
 const JEMALLOC = [
   '/usr/lib/x86_64-linux-gnu/libjemalloc.so.2',
   '/usr/lib/aarch64-linux-gnu/libjemalloc.so.2',

@@ -1,6 +1,7 @@
 /** The inside of a container: loads one function, opens its blobs and fetch, and answers over the socket pair. */
 import { createServer } from 'node:http2'
 import { Socket } from 'node:net'
+import { extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import type { Bindings, Invocation, Logger } from '#shared/bindings.ts'
@@ -93,7 +94,8 @@ async function start(init: ContainerInit): Promise<void> {
 process.once('disconnect', () => process.exit(0))
 process.once('message', (message: ParentMessage) => {
   if (message.type !== 'init') return
-  if (message.init.watch) new Worker(new URL('container-watch.ts', import.meta.url)).unref()
+  if (message.init.watch)
+    new Worker(join(import.meta.dirname, `container-watch${extname(import.meta.filename)}`)).unref()
   start(message.init).catch((error: unknown) => {
     send({ type: 'broken', error: messageOf(error) })
   })
