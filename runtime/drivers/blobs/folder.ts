@@ -2,6 +2,7 @@
 import { mkdir, open, rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOf, isMissing, reach } from './faults.ts'
+import { together } from './together.ts'
 
 /** Times that a folder which another request removes under our hands is made again. */
 const FOLDER_TRIES = 10
@@ -20,12 +21,15 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** Of many puts at once most wait for the same folder, the one that holds all tasks': one sync serves them. */
+const syncTogether = together(syncFolder)
+
 /**
  * Makes the names in a task's folder durable, and the folder's own: whoever made it may not have come that far. Both at
  * once, since a journal writes both in one go.
  */
 export async function syncNames(folder: string): Promise<void> {
-  await Promise.all([syncFolder(folder), syncFolder(dirname(folder))])
+  await Promise.all([syncFolder(folder), syncTogether(dirname(folder))])
 }
 
 /**

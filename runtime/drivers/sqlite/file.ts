@@ -4,13 +4,16 @@ import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileSystemRefusal, versionRefusal } from './checks.ts'
 import { isBusy } from './errors.ts'
+import { LOCK_TRY_MS, LOCK_WAIT_MS, whenFree } from './patience.ts'
 import { migrate } from './schema.ts'
-import { groupCommit } from './transaction.ts'
+import { groupCommit, transaction } from './transaction.ts'
 
-/** How long a statement waits for another process's write lock. It holds the event loop, so it is short. */
-const BUSY_TIMEOUT_MS = 5_000
 /** Bytes to which the log is cut back after a checkpoint. */
 const WAL_BYTES_KEPT = 16 * 1024 * 1024
+/** SQLite's default size. */
+const PAGE_BYTES = 4096
+/** A checkpoint syncs the whole file: it comes when the log has as much as it keeps, a quarter as often as by default. */
+const CHECKPOINT_PAGES = WAL_BYTES_KEPT / PAGE_BYTES
 
 export interface SqliteFile {
   path: string
@@ -20,6 +23,8 @@ export interface SqliteFile {
   relaxed: DatabaseSync
   /** Writes on `durable`, in one transaction with all else of this turn of the event loop; resolves when durable. */
   commit<T>(work: () => T): Promise<T>
+  /** Writes on `relaxed`, in a transaction of its own. As `commit`, it waits while another process writes. */
+  write<T>(work: () => T): Promise<T>
   /** Commits what still waits and closes both. A second time does nothing. */
   close(): void
 }
@@ -53,12 +58,19 @@ function useWal(db: DatabaseSync, deadline: number): void {
   }
 }
 
+function setBusyTimeout(db: DatabaseSync, ms: number): void {
+  db.exec(`PRAGMA busy_timeout = ${ms}`)
+}
+
 function connect(path: string, synchronous: 'FULL' | 'NORMAL'): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
+  // Nobody is served yet: the start may wait as it is.
+  const db = new DatabaseSync(path, { timeout: LOCK_WAIT_MS })
   try {
-    useWal(db, Date.now() + BUSY_TIMEOUT_MS)
+    useWal(db, Date.now() + LOCK_WAIT_MS)
     db.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA journal_size_limit = ${WAL_BYTES_KEPT}`)
+    db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
     migrate(db)
+    setBusyTimeout(db, LOCK_TRY_MS)
     return db
   } catch (error) {
     db.close()
@@ -77,7 +89,7 @@ function runningVersion(): string {
 }
 
 /** Throws an Error that says what to do where SQLite or the file system is not safe, or the file cannot be opened. */
-export function openSqlite(file: string): SqliteFile {
+export function openSqlite(file: string, lockWaitMs = LOCK_WAIT_MS): SqliteFile {
   const path = resolve(file)
   const folder = dirname(path)
   createFolder(folder)
@@ -86,15 +98,18 @@ export function openSqlite(file: string): SqliteFile {
   if (refusal !== null) throw new Error(refusal)
   const durable = connect(path, 'FULL')
   const relaxed = connect(path, 'NORMAL')
-  const group = groupCommit(durable)
+  const group = groupCommit(durable, { lockWaitMs })
   return {
     path,
     durable,
     relaxed,
     commit: (work) => group.commit(work),
+    write: (work) => whenFree(() => transaction(relaxed, work), lockWaitMs),
     close: () => {
       if (!durable.isOpen) return
-      group.flush()
+      // The last ones have no later.
+      setBusyTimeout(durable, lockWaitMs)
+      group.flush(true)
       relaxed.close()
       durable.close()
     },

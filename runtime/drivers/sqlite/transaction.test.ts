@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
+import { setImmediate } from 'node:timers/promises'
 import { beforeEach, expect, test } from 'vitest'
 import { groupCommit, transaction } from './transaction.ts'
 
@@ -58,4 +59,32 @@ test('a commit that fails is told to all of its turn', async () => {
   for (const result of await Promise.allSettled(works)) {
     expect(result).toMatchObject({ status: 'rejected', reason: { code: 'ERR_INVALID_STATE' } })
   }
+})
+
+/** As `now`, and a write that seems to take so long. */
+function slowClock() {
+  let now = 0
+  return { now: () => now, write: (n: number, ms: number) => ((now += ms), add(n)) }
+}
+
+test('after a commit as much time goes by before the next, and all that is asked for in it is one', async () => {
+  const clock = slowClock()
+  const group = groupCommit(db, { now: clock.now, restMaxMs: 60_000 })
+  await group.commit(() => clock.write(1, 60_000))
+  const later = [group.commit(() => add(2)), setImmediate().then(() => group.commit(() => add(3)))]
+  await setImmediate()
+  await setImmediate()
+  expect(rows()).toEqual([1])
+  group.flush()
+  await Promise.all(later)
+  expect(rows()).toEqual([1, 2, 3])
+})
+
+test('once that time is over, a write waits for nothing', async () => {
+  const clock = slowClock()
+  const group = groupCommit(db, { now: clock.now, restMaxMs: 60_000 })
+  await group.commit(() => clock.write(1, 60_000))
+  clock.write(2, 60_000)
+  await group.commit(() => add(3))
+  expect(rows()).toEqual([1, 2, 3])
 })
