@@ -17,6 +17,8 @@ export interface Outside extends AsyncDisposable {
   get(path: string, init?: RequestInit & { host?: string }): Promise<Response>
   /** The same, and again when the answer is 503. */
   patiently(path: string, init?: RequestInit & { host?: string }): Promise<Response>
+  /** Answers of 503 so far after which it came again. */
+  refused(): number
   upload(image: Uint8Array, headers?: Record<string, string>): Promise<TaskRepresentation>
   /** Asks until the task is terminal; rejects when that takes longer than `ms`. */
   ended(id: string, ms: number): Promise<TaskRepresentation>
@@ -47,11 +49,13 @@ export async function openOutside(stack: Stack): Promise<Outside> {
     const url = `https://${host}:${port}${pathname}${search}`
     return await fetch(url, { ...init, headers, dispatcher, redirect: 'manual' })
   }
+  let refused = 0
   /** 503 says when to come again, and that nothing was kept: a client does as it is told. */
   const patiently: Outside['get'] = async (path, init) => {
     for (let tries = 1; ; tries++) {
       const response = await get(path, init)
       if (response.status !== 503 || tries === TRIES_MAX) return response
+      refused++
       await response.arrayBuffer()
       await new Promise((resolve) => setTimeout(resolve, Number(response.headers.get('retry-after') ?? 1) * 1_000))
     }
@@ -63,6 +67,7 @@ export async function openOutside(stack: Stack): Promise<Outside> {
   return {
     get,
     patiently,
+    refused: () => refused,
     async upload(image, headers = {}) {
       const body = new FormData()
       body.append('image', new Blob([new Uint8Array(image)]), 'picture.jpg')

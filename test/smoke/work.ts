@@ -94,6 +94,7 @@ async function scaled(place: Place): Promise<string> {
 /** `service` is replaced while pictures are posted and read: every request is answered, every task completes. */
 async function rolled(place: Place, service: string): Promise<string> {
   const { stack, outside, picture } = place
+  const refused = outside.refused()
   const before = new Set((await stack.containers(service)).map(({ ID }) => ID))
   const ids = await many(place)
   const posts = new AbortController()
@@ -113,7 +114,7 @@ async function rolled(place: Place, service: string): Promise<string> {
   await allWhole(place, [...ids, ...posted])
   const after = await stack.containers(service)
   expectThat(after.length === before.size && after.every(({ ID }) => !before.has(ID)), 'all replaced', after)
-  return `${before.size} replaced; ${ids.length + posted.length} accepted, lost 0`
+  return `${before.size} replaced; ${ids.length + posted.length} accepted, lost 0, ${outside.refused() - refused} of 503`
 }
 
 async function bothAnswer({ stack, outside }: Place): Promise<string> {
