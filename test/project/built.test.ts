@@ -127,13 +127,11 @@ describe.skipIf(!hasClients).each(Object.entries(STARTS).filter(([, start]) => s
       if (cloud === 'aws-lambda' && !LAMBDA) await writeFile(join(clean, 'call.mjs'), CALL(HEALTH))
       const port = await freePort()
       await using command = start!(clean, port)
-      if (cloud === 'azure') {
-        const response = await answers(command, `http://127.0.0.1:${port}/admin/functions`)
-        expect(JSON.stringify(await response.json())).toContain(name === 'api' ? 'create-task' : name)
-        continue
-      }
-      const response = await answers(command, `http://127.0.0.1:${port}${HEALTH}`)
-      expect([name, response.status, await response.json()]).toEqual([name, 200, { status: 'ok' }])
+      // Azure's host tells what is registered: a part without routes answers nobody.
+      const isAzure = cloud === 'azure'
+      const [path, told] = isAzure ? ['/admin/functions', name === 'api' ? 'create-task' : name] : [HEALTH, '"ok"']
+      const response = await answers(command, `http://127.0.0.1:${port}${path}`)
+      expect([name, response.status, await response.text()]).toEqual([name, 200, expect.stringContaining(told)])
     }
   })
 })
