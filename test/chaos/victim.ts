@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import module from 'node:module'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openBindings, type RuntimeBindings } from '../../runtime/bindings.ts'
+import type { RuntimeBindings } from '../../runtime/bindings.ts'
+import { openLocal } from '../../runtime/stacks/local.ts'
 import { type Config, readConfig } from '../../runtime/config.ts'
 import { createInvoke } from '../../runtime/invoke.ts'
 import { createLogger } from '../../runtime/console/logger.ts'
@@ -37,7 +38,7 @@ if (VICTIM_CLOCK_MS) moveClock(Number(VICTIM_CLOCK_MS))
 
 let bindings: RuntimeBindings
 async function open(from: Config): Promise<RuntimeBindings> {
-  return (bindings = withCrash(await openBindings(from, { leaseMs: Number(VICTIM_LEASE_MS) }), points))
+  return (bindings = withCrash(await openLocal(from, { leaseMs: Number(VICTIM_LEASE_MS) }), points))
 }
 
 /** As the timer does, but now, whoever else has the tick. Resolves with the status. */

@@ -1,7 +1,8 @@
 /** The stacks over which the invariants are tested: how a test looks into their stores, and what it can make them lose. */
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { openBindings, type RuntimeBindings } from '../../../runtime/bindings.ts'
+import type { RuntimeBindings } from '../../../runtime/bindings.ts'
+import { openLocal } from '../../../runtime/stacks/local.ts'
 import { readConfig } from '../../../runtime/config.ts'
 
 export interface Stack {
@@ -36,7 +37,7 @@ const embedded: Stack = {
   name: 'embedded',
   env: {},
   open: (folder) =>
-    openBindings(
+    openLocal(
       readConfig({
         STORAGE_INPUT_PATH: join(folder, 'input'),
         STORAGE_OUTPUT_PATH: join(folder, 'output'),
