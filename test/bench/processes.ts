@@ -49,9 +49,9 @@ export async function stop(child: ChildProcess): Promise<void> {
 }
 
 /** `stdout` is where its log goes: a file, as in the contestants. */
-export function spawnRuntime({ folder, env }: Place): ChildProcess {
+export function spawnRuntime({ folder, env }: Place, command: readonly string[] = [START, 'start']): ChildProcess {
   const log = openSync(join(folder, 'log.jsonl'), 'a')
-  const child = spawn(process.execPath, [START, 'start'], { env, stdio: ['ignore', log, 'pipe'] })
+  const child = spawn(process.execPath, command, { env, stdio: ['ignore', log, 'pipe'] })
   closeSync(log)
   return child
 }
@@ -61,9 +61,9 @@ export interface RuntimeProcess extends Running {
   port: number
 }
 
-/** Resolves when every function is loaded and warm. */
-export async function startRuntimeProcess(place: Place): Promise<RuntimeProcess> {
-  const child = spawnRuntime(place)
+/** Resolves when every function is loaded and warm. `command`: what Node runs, `npm start` by default. */
+export async function startRuntimeProcess(place: Place, command?: readonly string[]): Promise<RuntimeProcess> {
+  const child = spawnRuntime(place, command)
   let said = ''
   const url = await new Promise<string>((resolve, reject) => {
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
