@@ -1,5 +1,4 @@
 /** The production stack: tasks in MongoDB; queue, cache, rate limit and notifications in Redis. */
-import { SECOND_MS } from '#shared/limits.ts'
 import type { RateLimit } from '#shared/edge.ts'
 import { type Config, ConfigError } from '../config.ts'
 import { redisCache } from '../drivers/cache/redis.ts'
@@ -10,8 +9,8 @@ import { mongoTasks } from '../drivers/tasks/mongodb.ts'
 import { redisNotifier } from '../drivers/tasks/redis-notifier.ts'
 import type { OpenServices } from './local.ts'
 
-/** How long the start waits for Redis, which may be started at the same time. Later it connects by itself. */
-const CONNECT_MS = SECOND_MS
+/** After the start, before work is taken and Redis connected to: what that takes would keep the first from an answer. */
+const BEGIN_MS = 300
 
 function addressesOf(config: Config): { mongo: string; redis: RedisAddress } {
   const { MONGODB_URI: mongo, REDIS_URL: url, REDIS_HOST: host, REDIS_PORT: port, REDIS_PASSWORD: password } = config
@@ -33,11 +32,11 @@ export const openServers: OpenServices = async (config, { onError = () => {}, le
   const redis = openRedis(addresses.redis, onError)
   const mongo = openMongo(addresses.mongo, { onError })
   const notifier = redisNotifier({ redis })
-  const queue = bullmqQueue({ redis, leaseMs, onError })
+  const queue = bullmqQueue({ redis, leaseMs, beginMs: BEGIN_MS, onError })
   const tasks = mongoTasks({ mongo, send: (message) => queue.send(message), notifier, onError })
   const cache = redisCache({ redis })
   const rateLimit = await openRateLimit(config, redis)
-  await redis.ready(CONNECT_MS)
+  const connecting = setTimeout(() => void Promise.allSettled([redis.answering(), redis.aside()]), BEGIN_MS).unref()
   return {
     tasks,
     queue,
@@ -46,6 +45,7 @@ export const openServers: OpenServices = async (config, { onError = () => {}, le
     async close() {
       await queue.close()
       await tasks.close()
+      clearTimeout(connecting)
       notifier.close()
       cache.close()
       redis.close()

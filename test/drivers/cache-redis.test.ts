@@ -13,8 +13,8 @@ interface Opened extends TestRedis {
   cache: ReturnType<typeof redisCache>
 }
 
-async function open(from: string, prefix?: string, waitMs?: number): Promise<Opened> {
-  const opened = await testRedis(from, prefix, waitMs)
+async function open(from: string, prefix?: string): Promise<Opened> {
+  const opened = await testRedis(from, prefix)
   const cache = redisCache(opened)
   return {
     ...opened,
@@ -27,8 +27,9 @@ async function open(from: string, prefix?: string, waitMs?: number): Promise<Ope
 }
 
 /** The keys that Redis is asked for from now on. */
-function sentGets({ redis: { aside } }: TestRedis): unknown[] {
+async function sentGets({ redis }: TestRedis): Promise<unknown[]> {
   const sent: unknown[] = []
+  const aside = await redis.aside()
   const get = aside.get.bind(aside)
   aside.get = (key: string) => {
     sent.push(key)
@@ -51,7 +52,7 @@ describe.skipIf(url === null)('with a Redis', () => {
   test('those who ask for the same at once are answered by one reading', async () => {
     await using opened = await open(url!)
     await opened.cache.set('key', [1], MINUTE_MS)
-    const sent = sentGets(opened)
+    const sent = await sentGets(opened)
     expect(await Promise.all(Array.from({ length: 10 }, () => opened.cache.get('key')))).toEqual(
       Array.from({ length: 10 }, () => [1]),
     )
@@ -71,7 +72,7 @@ describe.skipIf(url === null)('with a Redis', () => {
 
   test('what is no JSON is a miss', async () => {
     await using opened = await open(url!)
-    await opened.redis.answering.set(`${opened.prefix}key`, '{"half":')
+    await opened.client.set(`${opened.prefix}key`, '{"half":')
     expect(await opened.cache.get('key')).toBeUndefined()
   })
 })
@@ -83,7 +84,7 @@ describe.skipIf(!hasOwnRedis())('a Redis of its own', () => {
   test('that was never there: everything is a miss', async () => {
     await using server = (await ownRedis())!
     await server.kill()
-    await using opened = await open(server.uri, undefined, 0)
+    await using opened = await open(server.uri)
     await opened.cache.add('key', 1, MINUTE_MS)
     expect(await opened.cache.get('key')).toBeUndefined()
     await server.start()
@@ -109,7 +110,7 @@ describe.skipIf(!hasOwnRedis())('a Redis of its own', () => {
   test('silent, it keeps the first waiting, and for a while nobody else', async () => {
     await using server = (await ownRedis())!
     await using opened = await open(server.uri)
-    const sent = sentGets(opened)
+    const sent = await sentGets(opened)
     server.freeze()
     for (let i = 0; i < 20; i++) expect(await opened.cache.get(`key-${i}`)).toBeUndefined()
     expect(sent).toHaveLength(1)
@@ -139,14 +140,14 @@ describe.skipIf(!hasOwnRedis())('a Redis of its own', () => {
     await using other = await open(server.uri, one.prefix)
     await one.cache.set('kept', 'task', MINUTE_MS)
     await one.cache.set('deleted', 'task', MINUTE_MS)
-    await one.redis.answering.config('SET', 'maxmemory', '1')
+    await one.client.config('SET', 'maxmemory', '1')
     await one.cache.add('more', 1, MINUTE_MS)
     expect(await one.cache.get('more')).toBeUndefined()
     for (const { cache } of [one, other]) expect(await cache.get('kept')).toBe('task')
     await one.cache.set('deleted', TOMBSTONE, MINUTE_MS)
     expect(await one.cache.get('deleted')).toEqual(TOMBSTONE)
     expect(await other.cache.get('deleted')).toBeUndefined()
-    await one.redis.answering.config('SET', 'maxmemory', '0')
+    await one.client.config('SET', 'maxmemory', '0')
     await expect.poll(() => other.cache.get('deleted')).toEqual(TOMBSTONE)
   })
 })

@@ -17,8 +17,8 @@ interface Listening {
   stop(): void
 }
 
-async function open(from: string, prefix?: string, waitMs?: number): Promise<Opened> {
-  const opened = await testRedis(from, prefix, waitMs)
+async function open(from: string, prefix?: string): Promise<Opened> {
+  const opened = await testRedis(from, prefix)
   const notifier = redisNotifier({ redis: opened.redis, channel: opened.prefix })
   return {
     ...opened,
@@ -91,7 +91,7 @@ describe.skipIf(!hasOwnRedis())('a Redis that goes away', () => {
   test('was never there: publishing is nothing, and whoever listens is told to poll', async () => {
     await using server = (await ownRedis())!
     await server.kill()
-    await using one = await open(server.uri, undefined, 0)
+    await using one = await open(server.uri)
     const listening = one.listen(newTaskId())
     one.notifier.publish(newTaskId())
     expect([one.notifier.connected, listening.heard]).toEqual([false, 0])

@@ -27,8 +27,8 @@ describe.skipIf(!hasOwnRedis())('bullmq, a Redis of its own', { timeout: 60_000 
     await server[Symbol.asyncDispose]()
   })
 
-  async function open({ waitMs, ...options }: { waitMs?: number; leaseMs?: number } = {}): Promise<void> {
-    opened = await testRedis(server.uri, undefined, waitMs)
+  async function open(options: { leaseMs?: number } = {}): Promise<void> {
+    opened = await testRedis(server.uri)
     errors = []
     queue = bullmqQueue({ ...opened, leaseMs, onError: (error) => errors.push(error), ...options })
   }
@@ -38,10 +38,10 @@ describe.skipIf(!hasOwnRedis())('bullmq, a Redis of its own', { timeout: 60_000 
   }
   const back = (how: 'kill' | 'freeze'): Promise<void> | void => (how === 'kill' ? server.start() : server.thaw())
   const maxMemory = async (bytes: number): Promise<void> =>
-    void (await opened!.redis.answering.config('SET', 'maxmemory', String(bytes)))
+    void (await opened!.client.config('SET', 'maxmemory', String(bytes)))
   /** How often Redis answered with this code. */
   const refusals = async (code: string): Promise<number> => {
-    const text = await opened!.redis.answering.info('errorstats')
+    const text = await opened!.client.info('errorstats')
     return Number(new RegExp(`errorstat_${code}:count=(\\d+)`).exec(text)?.[1] ?? 0)
   }
   const sent = async (message = newMessage()): Promise<string> =>
@@ -52,7 +52,7 @@ describe.skipIf(!hasOwnRedis())('bullmq, a Redis of its own', { timeout: 60_000 
 
   test('that was never there: it starts, says no, tells of it once, and takes up its work when it is there', async () => {
     await server.kill()
-    await open({ waitMs: 0 })
+    await open()
     const { next } = consume()
     for (let i = 0; i < 5; i++) await expect(queue.send(newMessage())).rejects.toMatchObject(UNAVAILABLE)
     await expect(queue.stats(QUEUE)).rejects.toMatchObject(UNAVAILABLE)
@@ -151,8 +151,8 @@ describe.skipIf(!hasOwnRedis())('bullmq, a Redis of its own', { timeout: 60_000 
 
   test('an error that stays is told of once, and tried again now and then, not all the time', async () => {
     await open()
-    const { redis, prefix } = opened!
-    await redis.answering.set(`${prefix}:${QUEUE}:wait`, 'no list')
+    const { client, prefix } = opened!
+    await client.set(`${prefix}:${QUEUE}:wait`, 'no list')
     const { next } = consume()
     await expect.poll(() => errors.length).toBe(1)
     const startedAt = performance.now()
@@ -161,7 +161,7 @@ describe.skipIf(!hasOwnRedis())('bullmq, a Redis of its own', { timeout: 60_000 
     // Two tries and what else looks at the list meanwhile: in a spin there are thousands in a second.
     expect((await refusals('WRONGTYPE')) - before).toBeLessThan(10 + (performance.now() - startedAt) / 50)
     expect(errors).toHaveLength(1)
-    await redis.answering.del(`${prefix}:${QUEUE}:wait`)
+    await client.del(`${prefix}:${QUEUE}:wait`)
     const message = newMessage()
     await queue.send(message)
     ;(await next()).end(ACK)
@@ -170,7 +170,7 @@ describe.skipIf(!hasOwnRedis())('bullmq, a Redis of its own', { timeout: 60_000 
 
   test.each(['never there', ...OUTAGES] as const)('%s: it closes all the same', async (how) => {
     if (how === 'never there') await server.kill()
-    await open(how === 'never there' ? { waitMs: 0 } : {})
+    await open()
     const { next, consumer } = consume()
     if (how !== 'never there') {
       await queue.send(newMessage())

@@ -77,12 +77,11 @@ describe.skipIf(url === null)('with a Redis', () => {
       const first = consume()
       const { end } = await first.next()
       const second = consume(await another())
-      const { redis, prefix } = opened[0]!
-      const [lock] = await redis.answering.keys(`${prefix}:*:lock`)
+      const { client, prefix } = opened[0]!
+      const [lock] = await client.keys(`${prefix}:*:lock`)
       const startedAt = Date.now()
       // How long it has been held by now; less than nothing where it is not.
-      const heldMs = async (): Promise<number> =>
-        (await redis.answering.exists(lock!)) === 1 ? Date.now() - startedAt : -1
+      const heldMs = async (): Promise<number> => ((await client.exists(lock!)) === 1 ? Date.now() - startedAt : -1)
       await expect.poll(heldMs).toBeGreaterThan(3 * leaseMs)
       expect(second.deliveries).toEqual([])
       end(ACK)
@@ -97,10 +96,10 @@ describe.skipIf(url === null)('with a Redis', () => {
         const message = newMessage()
         await queue.send(message)
         const late = await first.next()
-        const { redis, prefix } = opened[0]!
+        const { client, prefix } = opened[0]!
         // As the clock of a process that stood still would have it: its lock is over, and another is there.
         first.consumer.pause()
-        await redis.answering.set(`${prefix}:${QUEUE}:${message.id}:lock`, "another's")
+        await client.set(`${prefix}:${QUEUE}:${message.id}:lock`, "another's")
         late.end(verdict)
         await first.consumer.idle()
         expect(await queue.stats(QUEUE)).toMatchObject({ active: 1, waiting: 0, delayed: 0, dead: 0 })
@@ -113,9 +112,9 @@ describe.skipIf(url === null)('with a Redis', () => {
       await queue.send(message)
       const { next, deliveries, consumer } = consume(queue, { concurrency: 2 })
       const first = await next()
-      const { redis, prefix } = opened[0]!
-      await redis.answering.del(await redis.answering.keys(`${prefix}:*`))
-      await redis.answering.script('FLUSH')
+      const { client, prefix } = opened[0]!
+      await client.del(await client.keys(`${prefix}:*`))
+      await client.script('FLUSH')
       const other = newMessage()
       await queue.send(other)
       const second = await next()
@@ -131,18 +130,18 @@ describe.skipIf(url === null)('with a Redis', () => {
     })
 
     test('a letter that cannot be written keeps its message from going', async () => {
-      const { redis, prefix, errors } = opened[0]!
+      const { redis, client, prefix, errors } = opened[0]!
       const told: unknown[] = []
       const driver = bullmqQueue({ redis, prefix, leaseMs, onError: (error) => told.push(error) })
       drivers.push(driver)
       const dead = `${prefix}:${QUEUE}-dead:wait`
-      await redis.answering.set(dead, 'no list')
+      await client.set(dead, 'no list')
       const message = newMessage()
       await queue.send(message)
       const { next } = consume(driver)
       ;(await next()).end(DEAD)
       await expect.poll(() => told.length).toBe(1)
-      await redis.answering.del(dead)
+      await client.del(dead)
       const { delivery, end } = await next()
       expect(delivery).toEqual({ message, attempt: 1 })
       end(DEAD)
@@ -180,7 +179,7 @@ describe.skipIf(url === null)('with a Redis', () => {
         ;(await next()).end(verdict)
         await consumer.idle()
       }
-      const bull = new Queue(QUEUE, { connection: opened[0]!.redis.working(), prefix: opened[0]!.prefix })
+      const bull = new Queue(QUEUE, { connection: await opened[0]!.redis.working(), prefix: opened[0]!.prefix })
       const counts = await Promise.all((['completed', 'failed'] as const).map((type) => bull.getMetrics(type)))
       expect(counts.map(({ meta }) => meta.count)).toEqual([2, 1])
       await bull.close()
@@ -194,17 +193,17 @@ describe.skipIf(url === null)('with a Redis', () => {
         ;(await next()).end([ACK, DEAD][i]!)
         await consumer.idle()
       }
-      const { redis, prefix } = opened[0]!
-      for (const { id } of messages) expect(await redis.answering.keys(`${prefix}:${QUEUE}:*${id}*`)).toEqual([])
+      const { client, prefix } = opened[0]!
+      for (const { id } of messages) expect(await client.keys(`${prefix}:${QUEUE}:*${id}*`)).toEqual([])
     })
 
     test('of dead letters the newest are kept, up to a limit', { timeout: 120_000 }, async () => {
       const { redis, prefix } = opened[0]!
-      const dead = new Queue(`${QUEUE}-dead`, { connection: redis.working(), prefix })
+      const dead = new Queue(`${QUEUE}-dead`, { connection: await redis.working(), prefix })
       const many = Array.from({ length: 1_000 }, () => ({ name: 'old', data: {} }))
       for (let i = 0; i < DEAD_LETTERS_KEPT; i += many.length) await dead.addBulk(many)
       await dead.close()
-      const letters = bullQueues(redis.working(), prefix)
+      const letters = bullQueues(() => redis.working(), prefix)
       const message = newMessage()
       for (const reason of ['one', 'two']) {
         await addDeadLetter(letters, { message, reason, attempts: 1, lastStatus: null, diedAt: '' })

@@ -46,7 +46,7 @@ describe.skipIf(!hasOwnRedis())('a Redis that goes away', () => {
     const counted = async (): Promise<string | null> => {
       const client = randomUUID()
       await limit(client)
-      return await opened.redis.answering.get(`${opened.prefix}:${client}`).catch(() => null)
+      return await opened.client.get(`${opened.prefix}:${client}`).catch(() => null)
     }
     await expect.poll(counted).toBe('1')
   })

@@ -1,31 +1,31 @@
 /** Connections to a Redis for one test, and the keys that it made there. */
 import { randomUUID } from 'node:crypto'
-import { openRedis, type RedisConnections } from '../../runtime/drivers/redis/connections.ts'
-
-/** How long a test waits for connections to be made. */
-const CONNECT_MS = 10_000
+import { openRedis, type RedisClient, type RedisConnections } from '../../runtime/drivers/redis/connections.ts'
 
 export interface TestRedis extends AsyncDisposable {
   redis: RedisConnections
+  /** The one for whoever is answered. */
+  client: RedisClient
   /** Of the keys that are removed at the end. */
   prefix: string
   /** Told so far. */
   errors: unknown[]
 }
 
-/** `prefix`: that of another, as a second process of the same deployment has it. `waitMs` 0: to one that is away. */
-export async function testRedis(url: string, prefix = `test-${randomUUID()}`, waitMs = CONNECT_MS): Promise<TestRedis> {
+/** `prefix`: that of another, as a second process of the same deployment has it. */
+export async function testRedis(url: string, prefix = `test-${randomUUID()}`): Promise<TestRedis> {
   const errors: unknown[] = []
   const redis = openRedis({ url }, (error) => errors.push(error))
-  await redis.ready(waitMs)
+  const [client] = await Promise.all([redis.answering(), redis.aside()])
   return {
     redis,
+    client,
     prefix,
     errors,
     async [Symbol.asyncDispose]() {
       // One that a test killed or froze has nothing that must go.
-      const keys = await redis.answering.keys(`${prefix}*`).catch(() => [])
-      if (keys.length > 0) await redis.answering.del(keys)
+      const keys = await client.keys(`${prefix}*`).catch(() => [])
+      if (keys.length > 0) await client.del(keys)
       redis.close()
     },
   }

@@ -72,7 +72,6 @@ async function write(client: RedisClient, key: string, text: string | undefined,
 }
 
 export function redisCache({ redis, prefix = 'revela:cache:' }: RedisCacheOptions): Cache & { close(): void } {
-  const client = redis.aside
   const ask = carefully()
   const flights = new Map<string, Promise<unknown>>()
   const unsaid = new Map<string, Unsaid>()
@@ -89,7 +88,10 @@ export function redisCache({ redis, prefix = 'revela:cache:' }: RedisCacheOption
   async function repeat(): Promise<void> {
     for (const [key, entry] of unsaid) {
       const ttlMs = entry.until - Date.now()
-      const said = await ask(() => write(client, key, ttlMs > 0 ? entry.text : undefined, ttlMs), true)
+      const said = await ask(
+        async () => await write(await redis.aside(), key, ttlMs > 0 ? entry.text : undefined, ttlMs),
+        true,
+      )
       if (!said) break
       // Unless something newer was set meanwhile.
       if (unsaid.get(key) === entry) unsaid.delete(key)
@@ -98,7 +100,7 @@ export function redisCache({ redis, prefix = 'revela:cache:' }: RedisCacheOption
   }
 
   async function read(key: string): Promise<unknown> {
-    const found = await ask(() => client.get(key))
+    const found = await ask(async () => await (await redis.aside()).get(key))
     // Set here while Redis was asked, or was away: what it says is older.
     const own = unsaid.get(key)
     return parse(own && own.until > Date.now() ? own.text : found?.answer)
@@ -118,7 +120,7 @@ export function redisCache({ redis, prefix = 'revela:cache:' }: RedisCacheOption
       const key = prefix + name
       const text = JSON.stringify(value) as string | undefined
       if (text === undefined || ttlMs <= 0 || unsaid.has(key)) return
-      await ask(() => client.set(key, text, 'PX', Math.ceil(ttlMs), 'NX'))
+      await ask(async () => await (await redis.aside()).set(key, text, 'PX', Math.ceil(ttlMs), 'NX'))
     },
     async set(name, value, ttlMs) {
       const key = prefix + name
@@ -126,7 +128,7 @@ export function redisCache({ redis, prefix = 'revela:cache:' }: RedisCacheOption
       // Whoever asks from now on is not answered by a reading that began before.
       flights.delete(key)
       const until = Date.now() + (text === undefined ? REPEAT_MS : ttlMs)
-      const said = await ask(() => write(client, key, text, ttlMs), true)
+      const said = await ask(async () => await write(await redis.aside(), key, text, ttlMs), true)
       if (said) unsaid.delete(key)
       else remember(key, { text, until })
     },

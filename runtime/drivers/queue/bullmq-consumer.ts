@@ -36,8 +36,8 @@ function onceEach({ redis, onError }: ConsumerContext) {
   }
 }
 
-async function rest(stop: AbortSignal): Promise<void> {
-  await delay(OUTAGE_RETRY_MS, undefined, { signal: stop }).catch(() => undefined)
+async function rest(ms: number, stop: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal: stop }).catch(() => undefined)
 }
 
 /** One that can be asked for jobs; null when it was stopped before. `made` is told of each, ready or not. */
@@ -57,7 +57,7 @@ async function readyWorker(
       // Redis went silent in the moment in which it was asked for its version: this worker will never be ready.
       context.onError(error)
       await worker.close(true)
-      await rest(stop)
+      await rest(OUTAGE_RETRY_MS, stop)
     }
   }
   return null
@@ -66,7 +66,7 @@ async function readyWorker(
 export function bullmqConsumer(given: ConsumerContext): Consumer {
   const { tell, wentWell } = onceEach(given)
   const context = { ...given, onError: tell }
-  const { options, leaseMs } = context
+  const { options, leaseMs, beginMs } = context
   // Random for each process: a label such as WORKER_ID may be shared by replicas.
   const owner = randomUUID()
   const stopper = new AbortController()
@@ -88,6 +88,7 @@ export function bullmqConsumer(given: ConsumerContext): Consumer {
   }
 
   async function pump(): Promise<void> {
+    if (beginMs > 0) await rest(beginMs, stop)
     const ready = await readyWorker(context, stop, (made) => (worker = made))
     if (!ready) return
     renewal = setInterval(() => void running.renew(ready), leaseMs / 3)
@@ -101,7 +102,7 @@ export function bullmqConsumer(given: ConsumerContext): Consumer {
         await take(ready)
       } catch (error) {
         tell(error)
-        await rest(stop)
+        await rest(OUTAGE_RETRY_MS, stop)
       }
     }
   }

@@ -24,12 +24,12 @@ export interface BullQueues {
   close(): Promise<void>
 }
 
-export function bullQueues(connection: RedisClient, prefix: string): BullQueues {
+export function bullQueues(connect: () => Promise<RedisClient>, prefix: string): BullQueues {
   const queues = new Map<string, BullQueue>()
   return {
     async of(name) {
       // Late: a process that answers its first request need not have read it.
-      const { Queue } = await import('bullmq')
+      const [{ Queue }, connection] = await Promise.all([import('bullmq'), connect()])
       const known = queues.get(name)
       if (known) return known
       // Asked for its version it would wait for a Redis that is away, and a refusal then would be the answer for ever.

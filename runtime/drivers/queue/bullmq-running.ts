@@ -6,6 +6,7 @@ import { conclude, failuresOf, isLost, release, type Taken } from './bullmq-verd
 import type { BullWorker, WorkerContext } from './bullmq-worker.ts'
 
 export interface ConsumerContext extends WorkerContext {
+  beginMs: number
   options: ConsumeOptions
   handle: (delivery: Delivery) => Promise<Verdict>
 }
@@ -31,7 +32,7 @@ export function runningMessages(context: ConsumerContext, onEnd: () => void): Ru
   const { redis, prefix, leaseMs, options, handle, onError } = context
   const running = new Map<string, Taken>()
   const idlers: (() => void)[] = []
-  const queues = bullQueues(redis.working(), prefix)
+  const queues = bullQueues(() => redis.working(), prefix)
 
   const isRunning = (taken: Taken): boolean => running.get(taken.job.id!) === taken
 

@@ -27,9 +27,9 @@ export interface WorkerContext {
 
 /** One that takes nothing by itself. It is not ready yet, and may never be: `close(true)` ends it in either case. */
 export async function newWorker({ queue, redis, prefix, leaseMs, onError }: WorkerContext): Promise<BullWorker> {
-  const { Worker } = await import('bullmq')
+  const [{ Worker }, connection] = await Promise.all([import('bullmq'), redis.working()])
   const worker: BullWorker = new Worker(queue, null, {
-    connection: redis.working(),
+    connection,
     prefix,
     autorun: false,
     lockDuration: leaseMs,

@@ -16,13 +16,15 @@ export interface BullmqQueueOptions {
   /** Of all keys. */
   prefix?: string | undefined
   leaseMs?: number | undefined
+  /** How long consumers wait before they begin: what they read first would keep others from being answered. */
+  beginMs?: number | undefined
   /** Told of what went wrong between deliveries; each is tried again. */
   onError?: ((error: unknown) => void) | undefined
 }
 
 export function bullmqQueue(given: BullmqQueueOptions): QueueDriver {
-  const { redis, prefix = PREFIX, leaseMs = LEASE_MS, onError = () => {} } = given
-  const queues = bullQueues(redis.answering, prefix)
+  const { redis, prefix = PREFIX, leaseMs = LEASE_MS, beginMs = 0, onError = () => {} } = given
+  const queues = bullQueues(() => redis.answering(), prefix)
   const consumers = new Set<Consumer>()
 
   async function stats(name: string): Promise<QueueStats> {
@@ -49,7 +51,7 @@ export function bullmqQueue(given: BullmqQueueOptions): QueueDriver {
         await (await queues.of(name)).remove(id)
       }),
     consume: (queue, options, handle) => {
-      const consumer = bullmqConsumer({ queue, redis, prefix, leaseMs, options, handle, onError })
+      const consumer = bullmqConsumer({ queue, redis, prefix, leaseMs, beginMs, options, handle, onError })
       consumers.add(consumer)
       return {
         pause: () => consumer.pause(),

@@ -11,10 +11,10 @@ export interface RedisRateLimitOptions {
   prefix?: string
 }
 
-export function redisRateLimit(rate: Rate, { redis, prefix = 'revela:rate' }: RedisRateLimitOptions): RateLimit {
+async function open(rate: Rate, { redis, prefix = 'revela:rate' }: RedisRateLimitOptions): Promise<RateLimit> {
   const { points, durationMs } = rate
   const limiter = new RateLimiterRedis({
-    storeClient: redis.aside,
+    storeClient: await redis.aside(),
     keyPrefix: prefix,
     points,
     duration: durationMs / 1_000,
@@ -24,4 +24,9 @@ export function redisRateLimit(rate: Rate, { redis, prefix = 'revela:rate' }: Re
     rejectIfRedisNotReady: true,
   })
   return rateLimitOf(limiter, rate)
+}
+
+export function redisRateLimit(rate: Rate, options: RedisRateLimitOptions): RateLimit {
+  let opening: Promise<RateLimit> | undefined
+  return async (client) => await (await (opening ??= open(rate, options)))(client)
 }

@@ -1,9 +1,9 @@
 /**
- * The clients of one Redis, each with the options of its use. All connect by themselves, and again and again: a Redis
- * that is away at the start is no reason not to start.
+ * The clients of one Redis, each with the options of its use, made when it is first asked for. They connect by
+ * themselves, and again and again: a Redis that is away is no reason not to start.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { Redis, type RedisOptions } from 'ioredis'
+import type { Redis, RedisOptions } from 'ioredis'
 import { SECOND_MS } from '#shared/limits.ts'
 
 /** How long someone who is answered with the outcome may be kept waiting. */
@@ -21,19 +21,18 @@ export type RedisClient = Redis
 /** A redis:// or rediss:// URL, or a host and a port. A password in the URL goes before the other. */
 export type RedisAddress = ({ url: string } | { host: string; port: number }) & { password?: string | undefined }
 
+/** Each of the first three is the same client at each call. All reject once they are closed. */
 export interface RedisConnections {
-  /** For whoever is answered with the outcome: rejects at once while Redis is away, and within ANSWER_MS. */
-  readonly answering: RedisClient
+  /** For whoever is answered with the outcome: it rejects at once while Redis is away, and within ANSWER_MS. */
+  answering(): Promise<RedisClient>
   /** For what an answer can do without; within ASIDE_MS. */
-  readonly aside: RedisClient
-  /** For what may wait until Redis is back, at most WORK_MS. The same one at each call. */
-  working(): RedisClient
+  aside(): Promise<RedisClient>
+  /** For what may wait until Redis is back, at most WORK_MS. */
+  working(): Promise<RedisClient>
   /** A new one that subscribes; nothing waits in it, and it resubscribes nothing by itself. */
-  subscribing(): RedisClient
+  subscribing(): Promise<RedisClient>
   /** Tells of an outage, once for each. */
   report(error: unknown): void
-  /** Resolves once Redis can be asked, or after `ms`: what is asked right after the start need not fail. */
-  ready(ms: number): Promise<void>
   /** Ends all connections, at once. */
   close(): void
 }
@@ -50,52 +49,66 @@ function optionsOf(commandTimeout: number): RedisOptions {
 /** What was asked of a connection that broke is not asked again: the one who asked was told that it failed. */
 const FAIL_FAST = { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false }
 
-async function untilReady(client: RedisClient): Promise<void> {
-  if (client.status !== 'ready') await new Promise<void>((resolve) => client.once('ready', resolve))
+const ANSWERING = { ...optionsOf(ANSWER_MS), ...FAIL_FAST }
+const ASIDE = { ...optionsOf(ASIDE_MS), ...FAIL_FAST }
+// Commands wait as long as they need for a connection: a verdict that is written late is better than none.
+const WORKING = { ...optionsOf(WORK_MS), maxRetriesPerRequest: null }
+const SUBSCRIBING = { ...ANSWERING, autoResubscribe: false }
+
+/** What is asked first need not fail because the connection is only just being made. */
+async function firstReady(client: RedisClient, ms: number): Promise<void> {
+  const timeout = new AbortController()
+  const late = delay(ms, undefined, { signal: timeout.signal }).catch(() => undefined)
+  await Promise.race([new Promise((resolve) => client.once('ready', resolve)), late])
+  timeout.abort()
+}
+
+function once<T>(open: () => Promise<T>): () => Promise<T> {
+  let opening: Promise<T> | undefined
+  return () => (opening ??= open())
 }
 
 export function openRedis(address: RedisAddress, onError: (error: unknown) => void = () => {}): RedisConnections {
   const clients: RedisClient[] = []
   let told = false
-  let worker: RedisClient | undefined
+  let closed = false
 
   function report(error: unknown): void {
-    if (told) return
+    if (told || closed) return
     told = true
     onError(error)
   }
 
-  function open(own: RedisOptions): RedisClient {
-    const options = { ...own, replyMapping: 'legacy' as const }
+  async function open(own: RedisOptions): Promise<RedisClient> {
+    // Late: a process that answers without it need not have read it.
+    const { Redis } = await import('ioredis')
+    if (closed) throw new Error('Connection is closed.')
     const { password } = address
+    const options = { ...own, replyMapping: 'legacy' as const }
     const client =
       'url' in address ? new Redis(address.url, { password, ...options }) : new Redis({ ...address, ...options })
     client.on('error', report)
+    client.on('ready', () => {
+      if (clients.every(({ status }) => status === 'ready')) told = false
+    })
     clients.push(client)
     return client
   }
 
-  const answering = open({ ...optionsOf(ANSWER_MS), ...FAIL_FAST })
-  const aside = open({ ...optionsOf(ASIDE_MS), ...FAIL_FAST })
-  answering.on('ready', () => {
-    told = false
-  })
+  async function openFor(own: RedisOptions, ms: number): Promise<RedisClient> {
+    const client = await open(own)
+    await firstReady(client, ms)
+    return client
+  }
 
   return {
-    answering,
-    aside,
-    // Commands wait as long as they need for a connection: a verdict that is written late is better than none.
-    working: () => (worker ??= open({ ...optionsOf(WORK_MS), maxRetriesPerRequest: null })),
-    subscribing: () => open({ ...optionsOf(ANSWER_MS), ...FAIL_FAST, autoResubscribe: false }),
+    answering: once(() => openFor(ANSWERING, ANSWER_MS)),
+    aside: once(() => openFor(ASIDE, ASIDE_MS)),
+    working: once(() => open(WORKING)),
+    subscribing: () => open(SUBSCRIBING),
     report,
-    ready: async (ms) => {
-      const both = Promise.all([answering, aside].map(untilReady))
-      const timeout = new AbortController()
-      const late = delay(ms, undefined, { signal: timeout.signal }).catch(() => undefined)
-      await Promise.race([both, late])
-      timeout.abort()
-    },
     close: () => {
+      closed = true
       for (const client of clients) client.disconnect()
     },
   }

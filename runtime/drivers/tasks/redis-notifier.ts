@@ -8,16 +8,20 @@ const HEARTBEAT_MS = 2 * SECOND_MS
 
 export interface RedisNotifierOptions {
   redis: RedisConnections
-  /** Redis has one space of channels for all its databases. */
+  /** Default: one for each database. */
   channel?: string
 }
 
+/** Redis has one space of channels for all its databases. */
+function channelOf({ options }: RedisClient): string {
+  return `revela:${options.db ?? 0}:tasks`
+}
+
 /** Subscribes when someone waits for the first time: a worker never does. */
-export function redisNotifier(options: RedisNotifierOptions): Notifier & { close(): void } {
-  const { redis, channel = `revela:${redis.aside.options.db ?? 0}:tasks` } = options
+export function redisNotifier({ redis, channel }: RedisNotifierOptions): Notifier & { close(): void } {
   // By task; an object for each, since two may wait with one function.
   const waiting = new Map<string, Set<{ onChange: () => void }>>()
-  let subscriber: RedisClient | undefined
+  let opening: Promise<void> | undefined
   let heartbeat: NodeJS.Timeout | undefined
   let connected = false
 
@@ -31,6 +35,11 @@ export function redisNotifier(options: RedisNotifierOptions): Notifier & { close
     connected = false
   }
 
+  async function listen(client: RedisClient): Promise<void> {
+    await client.subscribe(channel ?? channelOf(client))
+    hearing()
+  }
+
   async function beat(client: RedisClient): Promise<void> {
     try {
       await client.ping()
@@ -40,28 +49,25 @@ export function redisNotifier(options: RedisNotifierOptions): Notifier & { close
     }
   }
 
-  async function listen(client: RedisClient): Promise<void> {
-    await client.subscribe(channel)
-    hearing()
-  }
-
-  function open(): RedisClient {
-    const client = redis.subscribing()
+  async function open(): Promise<void> {
+    const client = await redis.subscribing()
     client.on('ready', () => void listen(client).catch(deaf))
     client.on('close', deaf)
     client.on('message', (_channel: string, taskId: string) => {
       for (const { onChange } of waiting.get(taskId) ?? []) onChange()
     })
     heartbeat = setInterval(() => void beat(client), HEARTBEAT_MS).unref()
-    return client
+  }
+
+  async function publish(taskId: string): Promise<void> {
+    const client = await redis.aside()
+    await client.publish(channel ?? channelOf(client), taskId)
   }
 
   return {
-    publish(taskId) {
-      redis.aside.publish(channel, taskId).catch(() => undefined)
-    },
+    publish: (taskId) => void publish(taskId).catch(() => undefined),
     subscribe(taskId, onChange) {
-      subscriber ??= open()
+      opening ??= open().catch(() => undefined)
       const ofTask = waiting.get(taskId) ?? new Set()
       const waiter = { onChange }
       waiting.set(taskId, ofTask.add(waiter))
