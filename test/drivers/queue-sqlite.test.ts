@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { QueueDriver } from '#shared/consumer.ts'
 import { DEAD_LETTERS_KEPT, sqliteLeases } from '../../runtime/drivers/queue/sqlite-leases.ts'
@@ -73,7 +74,8 @@ describe('sqlite alone', () => {
     await queue.send(message)
     // As by a process that took it and was killed.
     const until = Date.now() + 80
-    const [lease] = sqliteLeases(file.open()).take(QUEUE, 1, () => 'the-dead-one.1', until)
+    const free = (): number => 1
+    const [lease] = await sqliteLeases(file.open()).take(QUEUE, free, () => 'the-dead-one.1', 80)
     expect(lease).toMatchObject({ message, failures: 0 })
     const { next } = consume()
     const { delivery, end } = await next()
@@ -160,8 +162,7 @@ describe('sqlite alone', () => {
 
   test('an outage between deliveries is reported, and the message comes when it is over', async () => {
     const errors: unknown[] = []
-    const own = file.open()
-    own.relaxed.exec('PRAGMA busy_timeout = 0')
+    const own = file.open(0)
     const driver = sqliteQueue({ file: own, pollMs: HOUR, onError: (error) => errors.push(error) })
     await queue.send(newMessage())
     handle.relaxed.exec('BEGIN IMMEDIATE')
@@ -170,6 +171,46 @@ describe('sqlite alone', () => {
     handle.relaxed.exec('COMMIT')
     ;(await next()).end(ACK)
     await driver.close()
+  })
+
+  test('what is done while another process writes is taken off when that is over', async () => {
+    const { next, consumer, deliveries } = consume()
+    await queue.send(newMessage())
+    const { end } = await next()
+    const other = file.open()
+    other.relaxed.exec('BEGIN IMMEDIATE')
+    end(ACK)
+    let isIdle = false
+    const idle = consumer.idle().then(() => (isIdle = true))
+    // Reads go on meanwhile.
+    for (let turns = 0; turns < 20; turns++) {
+      await nextTurn()
+      expect(await queue.stats(QUEUE)).toMatchObject({ active: 1 })
+    }
+    expect(isIdle).toBe(false)
+    other.relaxed.exec('ROLLBACK')
+    await idle
+    expect(await queue.stats(QUEUE)).toMatchObject({ active: 0, waiting: 0, delayed: 0, dead: 0 })
+    expect(deliveries).toHaveLength(1)
+  })
+
+  test('what is taken by a consumer that was paused meanwhile goes back, uncounted', async () => {
+    const other = file.open()
+    await queue.send(newMessage())
+    const { consumer, deliveries } = consume()
+    other.relaxed.exec('BEGIN IMMEDIATE')
+    await nextTurn()
+    await nextTurn()
+    consumer.pause()
+    await consumer.idle()
+    const closed = consumer.close()
+    other.relaxed.exec('ROLLBACK')
+    await closed
+    expect(await queue.stats(QUEUE)).toMatchObject({ active: 0, waiting: 1 })
+    expect(deliveries).toEqual([])
+    const { delivery, end } = await consume().next()
+    expect(delivery.attempt).toBe(1)
+    end(ACK)
   })
 
   test('send in an outage is a problem', async () => {

@@ -5,8 +5,8 @@ import { openSqlite, type SqliteFile } from '../../runtime/drivers/sqlite/file.t
 
 export interface TestFile {
   path: string
-  /** Opens it once more, as another process would. */
-  open(): SqliteFile
+  /** Opens it once more, as another process would; waits for the lock of others as long as the product, or as given. */
+  open(lockWaitMs?: number): SqliteFile
   /** Closes all that was opened and removes the folder. */
   remove(): void
 }
@@ -17,8 +17,8 @@ export function testFile(): TestFile {
   const opened: SqliteFile[] = []
   return {
     path,
-    open: () => {
-      const file = openSqlite(path)
+    open: (lockWaitMs) => {
+      const file = openSqlite(path, lockWaitMs)
       opened.push(file)
       return file
     },

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { TaskQuery } from '#shared/bindings.ts'
 import type { Message } from '#shared/message.ts'
@@ -126,10 +127,9 @@ describe('sqlite alone', () => {
   })
 
   test('an outage is a problem with Retry-After, a lock that is held too', async () => {
-    const tasks = sqliteTasks({ file: handle })
+    const impatient = file.open(0)
+    const tasks = sqliteTasks({ file: impatient })
     const task = sampleTask()
-    handle.durable.exec('PRAGMA busy_timeout = 0')
-    handle.relaxed.exec('PRAGMA busy_timeout = 0')
     const other = file.open()
     other.relaxed.exec('BEGIN IMMEDIATE')
     const unavailable = { code: 'unavailable', status: 503, headers: { 'Retry-After': '2' } }
@@ -137,9 +137,52 @@ describe('sqlite alone', () => {
     await expect(tasks.claim(task.id, { attempt: 1, nextCheckAt: 1 })).rejects.toMatchObject(unavailable)
     other.relaxed.exec('ROLLBACK')
     expect(await tasks.create(task, sampleMessage(task))).toBe('created')
-    handle.close()
+    impatient.close()
     await expect(tasks.get(task.id)).rejects.toMatchObject(unavailable)
     await expect(tasks.create(task, sampleMessage(task))).rejects.toMatchObject(unavailable)
+  })
+
+  test('while another process writes, reads go on; writes wait for it, and are one commit then', async () => {
+    const tasks = sqliteTasks({ file: handle })
+    const known = sampleTask()
+    await tasks.create(known, sampleMessage(known))
+    const other = file.open()
+    other.relaxed.exec('BEGIN IMMEDIATE')
+    const task = sampleTask()
+    const done: string[] = []
+    const writes = [
+      tasks.create(task, sampleMessage(task)).then((answer) => done.push(answer)),
+      tasks.claim(known.id, { attempt: 1, nextCheckAt: 1 }).then((claimed) => done.push(`fence ${claimed?.fence}`)),
+      tasks.writeCursor('a', 'b').then(() => done.push('written')),
+    ]
+    for (let turns = 0; turns < 20; turns++) {
+      await nextTurn()
+      expect(await tasks.get(known.id)).toEqual(known)
+      expect(await tasks.get(task.id)).toBeNull()
+    }
+    expect(done).toEqual([])
+    // It joins those that wait.
+    const late = sampleTask()
+    writes.push(tasks.create(late, sampleMessage(late)).then((answer) => done.push(answer)))
+    other.relaxed.exec('ROLLBACK')
+    await Promise.all(writes)
+    expect(done.toSorted()).toEqual(['created', 'created', 'fence 1', 'written'])
+    expect(await tasks.get(late.id)).toEqual(late)
+  })
+
+  test('what still waits for another process when the file closes is written if it ends in time, else refused', async () => {
+    const tasks = sqliteTasks({ file: file.open(50) })
+    const other = file.open()
+    other.relaxed.exec('BEGIN IMMEDIATE')
+    const task = sampleTask()
+    const unavailable = { code: 'unavailable', status: 503 }
+    await expect(tasks.create(task, sampleMessage(task))).rejects.toMatchObject(unavailable)
+    const closing = file.open(50)
+    const refused = closing.commit(() => 1).catch((error: unknown) => error)
+    closing.close()
+    expect(await refused).toMatchObject({ errcode: 5 })
+    other.relaxed.exec('ROLLBACK')
+    expect(await tasks.get(task.id)).toBeNull()
   })
 
   test('a full disk is a problem, leaves nothing half-written, and ends', async () => {

@@ -28,7 +28,7 @@ export interface WakingConsumer extends Consumer {
 }
 
 /** Writes the verdict. The delivery that follows maxAttempts failures comes at once: it is for settling, not for trying. */
-function conclude({ leases, options }: ConsumerContext, lease: Lease, verdict: Verdict): void {
+function conclude({ leases, options }: ConsumerContext, lease: Lease, verdict: Verdict): Promise<void> {
   if (verdict.kind === 'ack') return leases.finish(lease)
   const failures = lease.failures + 1
   if (verdict.kind === 'dead') {
@@ -51,20 +51,15 @@ function verdictOfThrow(error: unknown): Verdict {
 function keepLeases({ leases, leaseMs, onError }: ConsumerContext, running: ReadonlyMap<string, Lease>) {
   const everyMs = leaseMs / 3
   let renewedAt = Date.now()
-  function renew(): void {
+  async function renew(): Promise<void> {
     renewedAt = Date.now()
-    if (running.size === 0) return
-    try {
-      leases.renew(running.values(), renewedAt + leaseMs)
-    } catch (error) {
-      onError(error)
-    }
+    if (running.size > 0) await leases.renew(() => running.values(), leaseMs).catch(onError)
   }
-  const timer = setInterval(renew, everyMs)
+  const timer = setInterval(() => void renew(), everyMs)
   return {
     // After a long stall (a laptop that slept) the timers fire late and in any order: own work must not be taken twice.
-    renewIfLate: (): void => {
-      if (Date.now() - renewedAt > everyMs) renew()
+    renewIfLate: async (): Promise<void> => {
+      if (Date.now() - renewedAt > everyMs) await renew()
     },
     stop: (): void => clearInterval(timer),
   }
@@ -72,22 +67,13 @@ function keepLeases({ leases, leaseMs, onError }: ConsumerContext, running: Read
 
 /** What runs now. `onEnd` is called after each verdict. */
 function work(context: ConsumerContext, onEnd: () => void) {
-  const { leases, handle, onError } = context
+  const { handle, onError } = context
   const running = new Map<string, Lease>()
   const idlers: (() => void)[] = []
 
   function forget(lease: Lease): void {
     running.delete(lease.token)
     if (running.size === 0) idlers.splice(0).forEach((resolve) => resolve())
-  }
-
-  function tryTo(write: () => void): void {
-    try {
-      write()
-    } catch (error) {
-      // The lease runs out and the message comes again, uncounted.
-      onError(error)
-    }
   }
 
   async function run(lease: Lease): Promise<void> {
@@ -99,7 +85,8 @@ function work(context: ConsumerContext, onEnd: () => void) {
     }
     // Given back by close(): someone else has the message now, or will.
     if (!running.has(lease.token)) return
-    tryTo(() => conclude(context, lease, verdict))
+    // Where it fails the lease runs out and the message comes again, uncounted.
+    await conclude(context, lease, verdict).catch(onError)
     forget(lease)
     onEnd()
   }
@@ -111,28 +98,35 @@ function work(context: ConsumerContext, onEnd: () => void) {
       void run(lease)
     },
     idle: (): Promise<void> => new Promise((resolve) => (running.size === 0 ? resolve() : idlers.push(resolve))),
-    giveBack: (): void => {
-      for (const lease of running.values()) {
-        tryTo(() => leases.release(lease, lease.failures, Date.now()))
-        forget(lease)
-      }
+    forgetAll: (): Lease[] => {
+      const forgotten = [...running.values()]
+      forgotten.forEach(forget)
+      return forgotten
     },
   }
 }
 
 export function leaseConsumer(context: ConsumerContext): WakingConsumer {
   const { queue, leases, newToken, leaseMs, options, onError } = context
-  const { running, start, idle, giveBack } = work(context, () => wake())
+  const { running, start, idle, forgetAll } = work(context, () => wake())
   const keeper = keepLeases(context, running)
   let paused = false
   let pumping: NodeJS.Immediate | undefined
   let timer: NodeJS.Timeout | undefined
+  let taking: Promise<void> | null = null
 
-  function take(): void {
-    const free = options.concurrency - running.size
-    if (free <= 0) return
-    keeper.renewIfLate()
-    leases.take(queue, free, newToken, Date.now() + leaseMs).forEach(start)
+  async function giveBack(given: readonly Lease[]): Promise<void> {
+    for (const lease of given) await leases.release(lease, lease.failures, Date.now()).catch(onError)
+  }
+
+  async function take(): Promise<void> {
+    const free = (): number => options.concurrency - running.size
+    if (free() <= 0) return
+    await keeper.renewIfLate()
+    const taken = await leases.take(queue, free, newToken, leaseMs)
+    // Whoever has been told that nothing runs must not see it begin.
+    if (paused) return await giveBack(taken)
+    taken.forEach(start)
     // With every slot taken, the end of one looks again.
     if (running.size === options.concurrency) return
     const readyAt = leases.nextReadyAt(queue)
@@ -142,12 +136,13 @@ export function leaseConsumer(context: ConsumerContext): WakingConsumer {
   function pump(): void {
     pumping = undefined
     clearTimeout(timer)
-    try {
-      take()
-    } catch (error) {
-      onError(error)
-      timer = setTimeout(wake, OUTAGE_RETRY_MS)
-    }
+    // One that waits for another process looks at all that came meanwhile.
+    taking ??= take()
+      .catch((error: unknown) => {
+        onError(error)
+        if (!paused) timer = setTimeout(wake, OUTAGE_RETRY_MS)
+      })
+      .finally(() => (taking = null))
   }
 
   /** Later, not now: a message may be sent from within a transaction, and its sender is to be answered first. */
@@ -169,7 +164,8 @@ export function leaseConsumer(context: ConsumerContext): WakingConsumer {
     close: async () => {
       pause()
       keeper.stop()
-      giveBack()
+      await giveBack(forgetAll())
+      await taking
     },
   }
 }

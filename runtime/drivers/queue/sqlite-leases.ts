@@ -3,7 +3,6 @@ import type { DeadLetter, QueueStats } from '#shared/consumer.ts'
 import type { Message } from '#shared/message.ts'
 import type { SqliteFile } from '../sqlite/file.ts'
 import { keptStatements } from '../sqlite/statements.ts'
-import { transaction } from '../sqlite/transaction.ts'
 
 /** Copies kept on one `<queue>-dead`, the newest ones: they are for operators, the task's truth is its document. */
 export const DEAD_LETTERS_KEPT = 10_000
@@ -23,13 +22,14 @@ interface Burial {
   lastStatus: number | null
 }
 
+/** Writes wait while another process writes; what depends on the time or on what runs is asked for when they happen. */
 export interface Leases {
-  take(queue: string, limit: number, tokens: () => string, until: number): Lease[]
-  renew(leases: Iterable<Lease>, until: number): void
-  finish(lease: Lease): void
+  take(queue: string, free: () => number, newToken: () => string, leaseMs: number): Promise<Lease[]>
+  renew(leases: () => Iterable<Lease>, leaseMs: number): Promise<void>
+  finish(lease: Lease): Promise<void>
   /** Gives it back, to be taken at `readyAt`. */
-  release(lease: Lease, failures: number, readyAt: number): void
-  bury(lease: Lease, burial: Burial): void
+  release(lease: Lease, failures: number, readyAt: number): Promise<void>
+  bury(lease: Lease, burial: Burial): Promise<void>
   /** The next time at which a message becomes ready or a lease ends; null when there is none. */
   nextReadyAt(queue: string): number | null
 }
@@ -60,32 +60,35 @@ export function sqliteLeases(file: SqliteFile): Leases {
   }
 
   return {
-    take: (queue, limit, newToken, until) =>
-      transaction(file.relaxed, () => {
+    take: (queue, free, newToken, leaseMs) =>
+      file.write(() => {
+        const now = Date.now()
         const ready = `SELECT seq, message, failures FROM queue_messages WHERE ${READY} ORDER BY ready_at, seq LIMIT ?`
-        const rows = relaxed(ready).all(queue, Date.now(), limit)
+        const rows = relaxed(ready).all(queue, now, free())
         return rows.map((row) => {
           const lease = leaseOf(row, newToken())
-          relaxed('UPDATE queue_messages SET lease = ?, ready_at = ? WHERE seq = ?').run(lease.token, until, lease.seq)
+          const text = 'UPDATE queue_messages SET lease = ?, ready_at = ? WHERE seq = ?'
+          relaxed(text).run(lease.token, now + leaseMs, lease.seq)
           return lease
         })
       }),
-    renew: (leases, until) =>
-      transaction(file.relaxed, () => {
+    renew: (leases, leaseMs) =>
+      file.write(() => {
+        const until = Date.now() + leaseMs
         const renewal = relaxed('UPDATE queue_messages SET ready_at = ? WHERE seq = ? AND lease = ?')
-        for (const { seq, token } of leases) renewal.run(until, seq, token)
+        for (const { seq, token } of leases()) renewal.run(until, seq, token)
       }),
     finish: ({ seq, token }) =>
-      transaction(file.relaxed, () => {
+      file.write(() => {
         relaxed('DELETE FROM queue_messages WHERE seq = ? AND lease = ?').run(seq, token)
       }),
     release: ({ seq, token }, failures, readyAt) =>
-      transaction(file.relaxed, () => {
+      file.write(() => {
         const text = 'UPDATE queue_messages SET lease = NULL, failures = ?, ready_at = ? WHERE seq = ? AND lease = ?'
         relaxed(text).run(failures, readyAt, seq, token)
       }),
     bury: (lease, burial) =>
-      transaction(file.durable, () => {
+      file.commit(() => {
         const text = 'DELETE FROM queue_messages WHERE seq = ? AND lease = ?'
         if (durable(text).run(lease.seq, lease.token).changes === 1) copyToDead(lease, burial)
       }),
@@ -100,7 +103,7 @@ export function sqliteLeases(file: SqliteFile): Leases {
 export interface Mailbox {
   /** Within a transaction of the durable connection. False when a message of this id waits or runs. */
   insert(message: Message): boolean
-  remove(queue: string, id: string): void
+  remove(queue: string, id: string): Promise<void>
   stats(queue: string): QueueStats
   deadLetters(queue: string, limit: number): DeadLetter[]
 }
@@ -115,7 +118,7 @@ export function sqliteMailbox(file: SqliteFile): Mailbox {
       return durable(text).run(message.queue, message.id, JSON.stringify(message), Date.now()).changes === 1
     },
     remove: (queue, id) =>
-      transaction(file.relaxed, () => {
+      file.write(() => {
         const text = 'DELETE FROM queue_messages WHERE queue = ? AND id = ? AND (lease IS NULL OR ready_at <= ?)'
         relaxed(text).run(queue, id, Date.now())
       }),

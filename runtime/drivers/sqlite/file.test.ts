@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { openSqlite, type SqliteFile } from './file.ts'
+import { LOCK_TRY_MS } from './patience.ts'
 import { migrate, MIGRATIONS } from './schema.ts'
 import { watchWrites } from './watch.ts'
 
@@ -31,7 +32,9 @@ test('makes the folder, and opens with the promised durability', () => {
   expect(durable.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
   expect(durable.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 })
   expect(relaxed.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 1 })
-  expect(relaxed.prepare('PRAGMA busy_timeout').get()).toEqual({ timeout: 5_000 })
+  for (const db of [durable, relaxed]) {
+    expect(db.prepare('PRAGMA busy_timeout').get()).toEqual({ timeout: LOCK_TRY_MS })
+  }
 })
 
 test('what waits when the file closes is committed, and closing twice does nothing', async () => {

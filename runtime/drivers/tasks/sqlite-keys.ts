@@ -3,7 +3,6 @@ import type { KeyRequest, KeyReservation, TaskStore } from '#shared/bindings.ts'
 import { attempt } from '../sqlite/errors.ts'
 import type { SqliteFile } from '../sqlite/file.ts'
 import { keptStatements, type Prepare } from '../sqlite/statements.ts'
-import { transaction } from '../sqlite/transaction.ts'
 import { decideKey, type KeyRecord, TICK_KEPT_MS } from './keys.ts'
 
 type SmallRecords = Pick<
@@ -47,7 +46,7 @@ export function sqliteRecords(file: SqliteFile, what: string): SmallRecords {
   const relaxed = keptStatements(file.relaxed)
   const commit = <T>(work: () => T): Promise<T> => attempt(what, () => file.commit(work))
   const write = (text: string, ...values: (string | number)[]): Promise<void> =>
-    attempt(what, () => transaction(file.relaxed, () => void relaxed(text).run(...values)))
+    attempt(what, () => file.write(() => void relaxed(text).run(...values)))
 
   return {
     reserveKey: (request) => commit(() => reserve(durable, request)),

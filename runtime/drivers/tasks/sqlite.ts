@@ -5,7 +5,6 @@ import type { Task } from '#shared/task.ts'
 import { attempt } from '../sqlite/errors.ts'
 import type { SqliteFile } from '../sqlite/file.ts'
 import { keptStatements } from '../sqlite/statements.ts'
-import { transaction } from '../sqlite/transaction.ts'
 import { POLL_MS, watchWrites } from '../sqlite/watch.ts'
 import { type Changes, watchChanges } from './changes.ts'
 import { bestEffort } from './outbox.ts'
@@ -46,7 +45,7 @@ function sqliteWriter(file: SqliteFile, durable: Documents, relaxed: Documents, 
   return {
     durable: (id, next, then) =>
       attempt(WHAT, async () => touched(await file.commit(() => write(durable, id, next, then)))),
-    relaxed: (id, next) => attempt(WHAT, () => touched(transaction(file.relaxed, () => write(relaxed, id, next)))),
+    relaxed: (id, next) => attempt(WHAT, async () => touched(await file.write(() => write(relaxed, id, next)))),
   }
 }
 
