@@ -1,4 +1,5 @@
 /** What is in a bundle, and what is said to platforms: all of it follows from the functions' folders. */
+import { spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -159,6 +160,16 @@ describe('a manifest follows the folders', () => {
     expect(JSON.parse(filesOf('tidy')['bindings.json'] ?? '')).toMatchObject([{ schedule: '*/15 * * * * *' }])
     expect((await manifests('azure'))['deploy.sh']).toContain('--name pictures-poison ')
   })
+})
+
+// TEST_MANIFEST_CHECK: a command that holds Kubernetes' and Knative's manifests, by their paths, against the schemas.
+const CHECK = process.env['TEST_MANIFEST_CHECK']?.split(' ')
+test.skipIf(!CHECK)('what Knative is told is what its schemas know', async () => {
+  const files = MANIFESTS.knative.manifestsOf(await functionsIn(join(PROJECT, 'functions')), 'x64')
+  const file = join(folder, 'knative.yaml')
+  await writeFile(file, files['knative.yaml']!)
+  const { status, stdout } = spawnSync(CHECK![0]!, [...CHECK!.slice(1), file], { encoding: 'utf8' })
+  expect([status, stdout]).toEqual([0, expect.stringMatching(/ 0 failed/)])
 })
 
 test('a function more is in every manifest', async () => {
