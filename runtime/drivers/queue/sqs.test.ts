@@ -120,7 +120,7 @@ describe.skipIf(!server)('SQS', () => {
     await queue.putOff(QUEUE, first!.ReceiptHandle, 0)
     const [second] = await receive()
     expect(second!.MessageId).toBe(first!.MessageId)
-    await queue.putOff(QUEUE, second!.ReceiptHandle, 1_001)
+    await queue.putOff(QUEUE, second!.ReceiptHandle, 500)
     expect(await receive()).toEqual([])
     await expect.poll(async () => (await queue.stats(QUEUE)).waiting).toBe(1)
     await take()

@@ -2,13 +2,16 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { PassThrough, type Writable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { taskCreated } from '#shared/message.ts'
 import { newTaskId } from '#shared/task.ts'
 import { testCloud } from '../../../test/clouds/cloud.ts'
 import { httpEvent, sqsRecord } from '../../../test/clouds/lambda-events.ts'
 import { hasRuntimeClient, type LambdaRuntime, lambdaRuntime, type Sent } from '../../../test/clouds/lambda-runtime.ts'
 import { awsLambda } from './handler.ts'
+import { sendResponse, type StreamingHost } from './stream.ts'
 
 /** Between the head, as JSON, and the body. */
 const DELIMITER = Buffer.alloc(8)
@@ -91,6 +94,32 @@ describe.skipIf(!hasRuntimeClient)('behind a function URL that streams', () => {
   })
 })
 
-it('is not offered where the host cannot stream', async () => {
-  expect((await awsLambda(testCloud([]).options)).stream).toBeNull()
+describe('streaming', () => {
+  it('is not offered where the host cannot stream', async () => {
+    expect((await awsLambda(testCloud([]).options)).stream).toBeNull()
+    // As the SDK leaves it behind.
+    vi.stubGlobal('awslambda', { InvokeStore: {} })
+    expect((await awsLambda(testCloud([]).options)).stream).toBeNull()
+    vi.unstubAllGlobals()
+  })
+
+  it('makes no more than its reader takes', async () => {
+    const chunk = new Uint8Array(10_000)
+    let made = 0
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        made += chunk.byteLength
+        if (made > 100 * chunk.byteLength) controller.close()
+        else controller.enqueue(chunk)
+      },
+    })
+    const host = { HttpResponseStream: { from: (stream: Writable) => stream } } as unknown as StreamingHost
+    const sink = new PassThrough({ highWaterMark: 2 * chunk.byteLength })
+    const sending = sendResponse(host, sink, new Response(body))
+    await once(sink, 'readable')
+    await setImmediate()
+    expect(made).toBeLessThan(10 * chunk.byteLength)
+    expect(Buffer.concat((await sink.toArray()) as Buffer[])).toHaveLength(100 * chunk.byteLength)
+    await sending
+  })
 })

@@ -104,7 +104,9 @@ describe('the time that the platform leaves', () => {
 
   it('ends a message in time', async () => {
     const never = answering(() => delay(30_000, new Response()))
-    const { options, tasks } = testCloud([{ name: 'worker', config: QUEUE_CONFIG, app: never }])
+    const { options, tasks } = testCloud([
+      { name: 'worker', config: { ...QUEUE_CONFIG, timeoutMs: 600_000 }, app: never },
+    ])
     const cloud = await openCloudFunction(options)
     const task = testTask()
     await tasks.create(task, taskCreated(task.id))
