@@ -8,7 +8,13 @@ function isSupported(version) {
   return major > 24 || (major === 24 && minor >= 15)
 }
 
-const COMMANDS = { start: './serve.ts', dev: './dev.ts', demo: './demo.ts', new: './new.ts', build: '../build/command.ts' }
+const COMMANDS = {
+  start: './serve.ts',
+  dev: './dev.ts',
+  demo: './demo.ts',
+  new: './new.ts',
+  build: '../build/command.ts',
+}
 const command = process.argv[2] ?? 'start'
 
 if (!isSupported(process.versions.node)) {
