@@ -42,6 +42,7 @@ const Environment = z.object({
   PUBSUB_EMULATOR_HOST: z.string().optional(),
   CLOUD_RUN_TIMEOUT_SECONDS: is.integer(1, 3_600).optional(),
   AZURE_STORAGE_CONNECTION_STRING: z.string().optional(),
+  AZURE_HTTP_STREAM: z.enum(['on', 'off']).default('on'),
   K_SINK: is.serverUrl('http', 'https').optional(),
   K_CE_OVERRIDES: is.overrides.default({}),
   SINKS: is.sinks.default({}),

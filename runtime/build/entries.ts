@@ -32,8 +32,7 @@ const WAYS: Record<Cloud, Way> = {
     stack: 'openAzure',
     file: 'register.ts',
     target: 'registerAzure',
-    // A host without streams is told so by a setting: bodies are read whole then.
-    call: (options) => `await registerAzure({ ...${options}, httpStream: process.env.AZURE_HTTP_STREAM !== 'off' })`,
+    call: (options) => `await registerAzure(${options})`,
   },
   knative: {
     stack: 'openKnative',

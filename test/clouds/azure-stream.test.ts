@@ -24,7 +24,7 @@ describe.skipIf(!(await hasStores()))('azure, streaming', () => {
         AZURE_STORAGE_CONNECTION_STRING: storage.connection,
         FUNCTIONS_FOLDER,
         FUNCTIONS: 'echo',
-        HTTP_STREAM: 'on',
+        AZURE_HTTP_STREAM: 'on',
       },
     }))
     stack.defer(async () => await program.stop())

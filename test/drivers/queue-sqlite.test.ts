@@ -1,3 +1,4 @@
+/** What the suite of all queues does not ask of SQLite's. Over 250 lines, since all of it shares one queue and clock. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { QueueDriver } from '#shared/consumer.ts'

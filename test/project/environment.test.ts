@@ -44,7 +44,10 @@ const composed = await Promise.all(
 
 describe('the environment', () => {
   test('is read by config.ts alone', async () => {
-    const files = globSync('{functions,shared,runtime}/**/*.{ts,mjs}', { cwd: PROJECT, exclude: ['**/*.test.ts', '**/*.fixture.ts'] })
+    const files = globSync('{functions,shared,runtime}/**/*.{ts,mjs}', {
+      cwd: PROJECT,
+      exclude: ['**/*.test.ts', '**/*.fixture.ts'],
+    })
     const texts = files.map(async (file) => ({ file, text: await readFile(join(PROJECT, file), 'utf8') }))
     const readers = (await Promise.all(texts)).filter(({ text }) =>
       /process\.env\b(?!`)|from '(node:)?process'/.test(text),

@@ -1,4 +1,7 @@
-/** What the suite of all blob stores does not ask of S3: parts, silence, and what a refusal means. */
+/**
+ * What the suite of all blob stores does not ask of S3: parts, silence, and what a refusal means. Longer than 250 lines,
+ * since all of it needs the same server and bucket.
+ */
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -11,11 +11,6 @@ const METHODS: HttpMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 
 /** The setting that names the storage account of the queues; the driver reads the same. */
 const CONNECTION = 'AZURE_STORAGE_CONNECTION_STRING'
 
-export interface AzureOptions extends CloudOptions {
-  /** Bodies flow both ways as they come; without it each is read whole first. Needs a host of 4.28 or newer. Default true. */
-  httpStream?: boolean
-}
-
 function registerHttp({ name, config: { trigger } }: LoadedFunction, handler: HttpHandler): void {
   if (trigger.type !== 'http') return
   trigger.routes.forEach((route, index) => {
@@ -47,8 +42,9 @@ function register(cloud: CloudFunction, fn: LoadedFunction, handler: HttpHandler
 }
 
 /** Awaited at the top of the file that `main` of package.json names: what comes later is not registered. */
-export async function registerAzure({ httpStream = true, ...options }: AzureOptions): Promise<void> {
-  app.setup({ enableHttpStream: httpStream })
+export async function registerAzure(options: CloudOptions): Promise<void> {
+  // A host without streams is told so by a setting: bodies are read whole then.
+  app.setup({ enableHttpStream: options.config.AZURE_HTTP_STREAM === 'on' })
   const cloud = await openCloudFunction({ waitMaxMs: Infinity, ...options })
   const handler: HttpHandler = async (incoming) => {
     const { request, arrival } = requestOf(incoming)

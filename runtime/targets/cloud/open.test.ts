@@ -1,3 +1,4 @@
+/** What every cloud target relies on. Over 250 lines, since all of it shares one bundle of functions. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it, test, vi } from 'vitest'
 import type { FunctionConfig, Route } from '#shared/function.ts'

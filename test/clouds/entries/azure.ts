@@ -4,6 +4,5 @@ import { openAzure } from '../../../runtime/stacks/azure.ts'
 import { registerAzure } from '../../../runtime/targets/azure/register.ts'
 import { bundle } from './bundle.ts'
 
-const config = readConfig()
-const httpStream = process.env['HTTP_STREAM'] === 'on'
-await registerAzure({ functions: await bundle(config.FUNCTIONS), config, openStack: openAzure, httpStream })
+const config = readConfig({ AZURE_HTTP_STREAM: 'off', ...process.env })
+await registerAzure({ functions: await bundle(config.FUNCTIONS), config, openStack: openAzure })
