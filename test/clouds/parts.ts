@@ -51,13 +51,6 @@ export function sharedOut(urls: readonly string[]) {
   }
 }
 
-export interface Started {
-  api: Program
-  queues: { part: QueuePart; urls: string[] }[]
-  timers: { name: string; url: string }[]
-  programs: Program[]
-}
-
 /** How to run one process, for the functions that it serves and its port. */
 export type ProgramOf = (functions: string, port: number) => Omit<ProgramOptions, 'port'>
 
@@ -75,19 +68,6 @@ export async function startAll(program: ProgramOf, bundles: readonly (readonly s
 /** What could still be asked for work ends first. */
 export async function endAll(programs: readonly Program[]): Promise<void> {
   for (const program of programs) await program.stop()
-}
-
-/** Each part in processes of its own. */
-export async function startParts({ http, queues, timers }: Parts, program: ProgramOf): Promise<Started> {
-  const instances = queues.flatMap((part) => Array.from({ length: part.instances }, () => [part.name]))
-  const programs = await startAll(program, [http, ...instances, ...timers.map((name) => [name])])
-  const urls = programs.slice(1).map(({ url }) => url)
-  return {
-    api: programs[0]!,
-    queues: queues.map((part) => ({ part, urls: urls.splice(0, part.instances) })),
-    timers: timers.map((name, index) => ({ name, url: programs.at(index - timers.length)!.url })),
-    programs,
-  }
 }
 
 /** How often a platform's timer fires here; clouds have a minute at least. */

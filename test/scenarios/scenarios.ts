@@ -26,9 +26,8 @@ import { slowSources } from './slow-source.ts'
 import type { Target } from './target.ts'
 
 export function scenarios(target: Target): void {
-  const name = `on ${target.name}`
-  describe(name, () => {
-    leaveOut(name, target.exceptions ?? {})
+  describe(`on ${target.name}`, () => {
+    leaveOut(`on ${target.name}`, target.exceptions ?? {})
     const slowSourcesEnd = slowSources(target)
     // Side by side: a callback's second try takes its time.
     urls(target)
