@@ -1,5 +1,6 @@
 /** One run of a function: its identity, its deadline, its log lines, and the gate of its bindings. */
 import type { Caller, Invocation, Logger, Measures } from '#shared/bindings.ts'
+import { type Deadline, forgetDeadline, watchDeadline } from './deadlines.ts'
 import type { Gate } from './guard.ts'
 import { UPLOAD_TOTAL_MS } from './limits.ts'
 import { invocationLogger, type RootLogger } from './console/logger.ts'
@@ -55,7 +56,7 @@ export class RunningInvocation implements Invocation, Gate {
   #taskId: string | undefined
   #controller: AbortController | undefined
   #log: Logger | undefined
-  #timer: NodeJS.Timeout | undefined
+  #deadline: Deadline | undefined
 
   constructor(name: string, request: Request, context: InvocationContext, root: RootLogger, metrics: Metrics) {
     this.function = name
@@ -111,27 +112,30 @@ export class RunningInvocation implements Invocation, Gate {
 
   /**
    * Runs `expire` when `timeoutMs` passed since the last received byte of the request. What arrived is only looked at
-   * when the timer fires, so the time is at least timeoutMs and at most twice that; UPLOAD_TOTAL_MS bounds it in all.
+   * then, so the time is at least timeoutMs and at most twice that; UPLOAD_TOTAL_MS bounds it in all.
    */
   startDeadline(timeoutMs: number, expire: () => void): void {
     const { bytesRead } = this.#context
     let seen = bytesRead?.() ?? 0
-    const look = (): void => {
+    const passed = (): void => {
       const now = bytesRead?.() ?? 0
-      const arriving = now > seen && performance.now() - this.startedAt < UPLOAD_TOTAL_MS
+      const isArriving = now > seen && performance.now() - this.startedAt < UPLOAD_TOTAL_MS
       seen = now
-      if (arriving) arm()
-      else expire()
+      if (isArriving) return move()
+      this.stopDeadline()
+      expire()
     }
-    const arm = (): void => {
+    const move = (): void => {
       this.deadline = Date.now() + timeoutMs
-      this.#timer = setTimeout(look, timeoutMs)
+      own.at = performance.now() + timeoutMs
     }
-    arm()
+    const own = (this.#deadline = { at: 0, passed })
+    move()
+    watchDeadline(own)
   }
 
   stopDeadline(): void {
-    clearTimeout(this.#timer)
+    if (this.#deadline) forgetDeadline(this.#deadline)
   }
 
   /** Closes the bindings, then aborts the signal: whoever wakes by the abort finds them closed. */

@@ -1,16 +1,44 @@
 /** Structured logs: one JSON line each on stdout (pino), and kept for Loki where that is wanted. */
 import { destination, type DestinationStream, pino, type Logger as Pino } from 'pino'
 import type { Logger } from '#shared/bindings.ts'
+import { KIB } from '#shared/limits.ts'
 import type { Config } from '../config.ts'
 
 export type RootLogger = Pino
 
-/** Kept first: a line that anyone saw reaches Loki, whatever becomes of the process. */
-function both(keep: (line: string) => void, stdout: DestinationStream): DestinationStream {
+/** pino begins each line with its level, of which 40 is a warning, 50 an error, 60 the end. */
+function isUrgent(line: string): boolean {
+  return line.charAt('{"level":'.length) >= '4'
+}
+
+/** A turn that logs more leaves its lines earlier. */
+const TURN_CHARS = 64 * KIB
+
+/** What has lines that still wait for the end of their turn. */
+const waiting = new Set<() => void>()
+process.on('exit', () => waiting.forEach((leave) => leave()))
+
+/**
+ * A write costs more than all else of a line: those of one turn of the event loop leave in one. A warning leaves at once,
+ * and all before it: it may be the last word of a process that dies. Each line is kept first: one that anyone saw
+ * reaches Loki, whatever becomes of the process.
+ */
+function byTurn(keep: ((line: string) => void) | undefined): DestinationStream {
+  const stdout = destination({ fd: 1, sync: true })
+  let lines = ''
+  const leave = (): void => {
+    waiting.delete(leave)
+    if (lines !== '') stdout.write(lines)
+    lines = ''
+  }
   return {
     write(line) {
-      keep(line)
-      stdout.write(line)
+      keep?.(line)
+      lines += line
+      if (isUrgent(line) || lines.length >= TURN_CHARS) return leave()
+      if (waiting.has(leave)) return
+      waiting.add(leave)
+      setImmediate(leave)
     },
   }
 }
@@ -21,11 +49,8 @@ export function createLogger(
   keep?: (line: string) => void,
 ): RootLogger {
   const base = config.WORKER_ID ? { worker: config.WORKER_ID } : {}
-  const stdout = destination({ fd: 1, sync: true })
-  return pino(
-    { level: config.LOG_LEVEL, base, timestamp: () => `,"time":"${new Date().toISOString()}"` },
-    keep ? both(keep, stdout) : stdout,
-  )
+  const timestamp = (): string => `,"time":"${new Date().toISOString()}"`
+  return pino({ level: config.LOG_LEVEL, base, timestamp }, byTurn(keep))
 }
 
 /** The logger of one invocation: every line of it carries `fields`. */

@@ -16,8 +16,8 @@ import { createRouter } from './router.ts'
 export interface HttpContext extends Pick<InvocationContext, 'bytesRead' | 'bodyComplete' | 'maxMs'> {
   /** The client's address, for RATE_LIMIT. */
   client: string
-  /** Sets a header of the answer; one of the same name in the Response wins. Never copied into the function's Response. */
-  setHeader(name: string, value: string): void
+  /** Sets headers of the answer, of lower-case names; those of the Response win. Never copied into the function's Response. */
+  setHeaders(headers: Record<string, string>): void
 }
 
 export type HttpHandler = (request: Request, context: HttpContext) => Promise<Response>
@@ -37,15 +37,19 @@ export interface HttpOptions {
 
 /** On every answer; the function's own win. */
 export const SECURE_HEADERS = {
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-  'Referrer-Policy': 'no-referrer',
-  'Cross-Origin-Resource-Policy': 'same-origin',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
 }
 
 function notAllowed(path: string, method: string, allowed: readonly string[]): Problem {
   const headers = { Allow: allowed.join(', ') }
   return new Problem('method-not-allowed', `${path} answers ${headers.Allow}; ${method} came.`, { headers })
+}
+
+function lowerCase(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 }
 
 /** A GET's answer without its body, which is let go: its file would stay open. */
@@ -91,7 +95,7 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
     const match = route(request.method, path)
     if (!match) throw new Problem('not-found', `There is nothing at ${path}.`)
     if ('allow' in match) throw notAllowed(path, request.method, match.allow)
-    if (rateLimit) setAll(context, await rateLimit(context.client))
+    if (rateLimit) context.setHeaders(lowerCase(await rateLimit(context.client)))
     const { trigger } = match.fn.config
     const caller = access.callerOf(request, trigger.type === 'http' ? trigger.auth : 'key')
     const { bytesRead, bodyComplete, maxMs } = context
@@ -109,10 +113,9 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
   return async (request, context) => {
     const path = pathOf(request.url)
     const traceparent = childTraceparent(request.headers.get('traceparent'))
-    setAll(context, SECURE_HEADERS)
-    context.setHeader('traceparent', traceparent)
+    context.setHeaders({ ...SECURE_HEADERS, traceparent })
     const origin = cors.active ? request.headers.get('origin') : null
-    if (origin) setAll(context, cors.headers(origin))
+    if (origin) context.setHeaders(lowerCase(cors.headers(origin)))
     const answered = await answer(request, path, context, traceparent).catch((error: unknown) =>
       asResponse(error, path),
     )
@@ -123,8 +126,4 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
     })
     return request.method === 'HEAD' ? await headOf(response) : response
   }
-}
-
-function setAll(context: HttpContext, headers: Record<string, string>): void {
-  for (const name in headers) context.setHeader(name, headers[name]!)
 }

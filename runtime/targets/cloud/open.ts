@@ -100,9 +100,11 @@ function timerOf({ functions }: Core, name: string | undefined): LoadedFunction 
 function edgeOf(core: Core, waits: Waits): CloudFunction['fetch'] {
   return async (request, { client, remainingMs, bytesRead, bodyComplete }) => {
     const headers = new Headers()
-    const setHeader = (name: string, value: string): void => headers.set(name, value)
+    const setHeaders = (beside: Record<string, string>): void => {
+      for (const [name, value] of Object.entries(beside)) headers.set(name, value)
+    }
     waits.prefer(request.headers, remainingMs)
-    const context = { client, bytesRead, bodyComplete, maxMs: maxOf(remainingMs), setHeader }
+    const context = { client, bytesRead, bodyComplete, maxMs: maxOf(remainingMs), setHeaders }
     const response = await waits.within(remainingMs, () => core.handler(request, context))
     for (const [name] of response.headers) headers.delete(name)
     // One by one: a Set-Cookie stays one of several.

@@ -3,6 +3,7 @@ import { type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Problem, problemResponse } from '#shared/errors.ts'
 import { SECURE_HEADERS } from '../../triggers/http.ts'
+import { answerOn } from './answer.ts'
 import { HEADER_BYTES_MAX } from './limits.ts'
 
 function problemOf(code: string | undefined): Problem {
@@ -26,14 +27,10 @@ async function write(socket: Duplex, problem: Problem): Promise<void> {
 }
 
 export function answerClientErrors(server: Server): void {
-  // An answer that is under way on the same connection must not get another one into its middle.
-  const answering = new WeakMap<Duplex, number>()
-  server.on('request', ({ socket }, outgoing) => {
-    answering.set(socket, (answering.get(socket) ?? 0) + 1)
-    outgoing.once('close', () => answering.set(socket, (answering.get(socket) ?? 1) - 1))
-  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (!socket.writable || error.code === 'ECONNRESET' || (answering.get(socket) ?? 0) > 0) {
+    // An answer that is under way on the same connection must not get another one into its middle.
+    const isAnswering = answerOn(socket)?.writableFinished === false
+    if (!socket.writable || error.code === 'ECONNRESET' || isAnswering) {
       socket.destroy()
       return
     }

@@ -1,19 +1,14 @@
 /** The local target: node:http through @hono/node-server's request and response, with the limits of a public server. */
-import {
-  createServer,
-  type IncomingMessage,
-  type OutgoingHttpHeader,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { Problem, problemResponse } from '#shared/errors.ts'
 import { UPLOAD_TOTAL_MS } from '../../limits.ts'
+import { Answer, answerOn } from './answer.ts'
 import { answerClientErrors } from './client-errors.ts'
 import { relieveUploads } from './upload-memory.ts'
 import { BODY_IDLE_MS, HEADER_BYTES_MAX, HEADERS_MS, KEEP_ALIVE_MS } from './limits.ts'
-import { type HttpHandler, SECURE_HEADERS } from '../../triggers/http.ts'
+import { type HttpContext, type HttpHandler, SECURE_HEADERS } from '../../triggers/http.ts'
 
 export const MALFORMED = new Problem('invalid-request', 'The request line or the Host header is malformed.', {
   headers: SECURE_HEADERS,
@@ -32,11 +27,9 @@ export interface Listening {
  * whose idle timer runs anyway: a request pays nothing. Silence before the answer begins is the function's own time.
  */
 function boundIdleBodies(server: Server, idleMs: number): void {
-  const answers = new WeakMap<Socket, ServerResponse>()
-  server.prependListener('request', (incoming, outgoing) => answers.set(incoming.socket, outgoing))
   server.setTimeout(idleMs, (socket) => {
     // Also when the answer is out and KEEP_ALIVE_MS brought no other request: whoever listens here ends that, not Node.
-    const isWaiting = socket.writableLength === 0 && !answers.get(socket)?.headersSent
+    const isWaiting = socket.writableLength === 0 && !answerOn(socket)?.headersSent
     if (!isWaiting) socket.destroy()
   })
 }
@@ -50,40 +43,13 @@ export function unread(response: Response): Response {
   return new Response(response.body, { status: response.status, headers: response.headers })
 }
 
-type Headers = Record<string, OutgoingHttpHeader>
-
-/** Names without regard to case; what is in `theirs` wins. `own` has lower-case names. */
-function merged(own: Headers, theirs: Headers): Headers {
-  const all = { ...own }
-  for (const name in theirs) {
-    const lower = name.toLowerCase()
-    if (lower !== name) delete all[lower]
-    all[name] = theirs[name]!
-  }
-  return all
-}
-
-/**
- * Headers beside those of the Response, which wins. They are added in the one writeHead that @hono/node-server makes:
- * each setHeader before it would take Node off its fast path, together a tenth of a request's CPU.
- */
-function headersBeside(outgoing: ServerResponse): (name: string, value: string) => void {
-  const own: Headers = {}
-  const writeHead = outgoing.writeHead.bind(outgoing) as (status: number, headers: Headers) => ServerResponse
-  outgoing.writeHead = ((status: number, theirs: Headers = {}) =>
-    writeHead(status, merged(own, theirs))) as ServerResponse['writeHead']
-  return (name, value) => {
-    own[name.toLowerCase()] = value
-  }
-}
-
-function contextOf(incoming: IncomingMessage, outgoing: ServerResponse) {
+function contextOf(incoming: IncomingMessage, answer: Answer): HttpContext {
   const { socket } = incoming
   return {
     client: socket.remoteAddress ?? '',
     bytesRead: () => socket.bytesRead,
     bodyComplete: () => incoming.complete,
-    setHeader: headersBeside(outgoing),
+    setHeaders: (headers) => answer.setBeside(headers),
   }
 }
 
@@ -91,14 +57,15 @@ export function nodeServer(handler: HttpHandler, bodyIdleMs = BODY_IDLE_MS, head
   const listener = getRequestListener(
     async (request, env) => {
       const { incoming, outgoing } = env as HttpBindings
-      return unread(await handler(request, contextOf(incoming, outgoing)))
+      return unread(await handler(request, contextOf(incoming, outgoing as Answer)))
     },
     {
       // What never became a Request: a Host or a target that is no URL.
       errorHandler: () => problemResponse(MALFORMED, { instance: '/' }),
     },
   )
-  const server = createServer({
+  const server = createServer<typeof IncomingMessage, typeof Answer>({
+    ServerResponse: Answer,
     maxHeaderSize: HEADER_BYTES_MAX,
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: UPLOAD_TOTAL_MS,
