@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const CLIENT = /from '(@aws-sdk|@azure|@google-cloud|google-auth-library|aws-lambda)\b/
+// Also by import() alone, or by the global that Lambda's types declare.
+const CLIENT = /'(@aws-sdk|@azure|@google-cloud|google-auth-library|aws-lambda)\b|\bawslambda\b/
 const installed = existsSync(fileURLToPath(new URL('../../runtime/node_modules/@types/aws-lambda', import.meta.url)))
 
 function check() {
