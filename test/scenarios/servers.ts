@@ -13,8 +13,8 @@ import { filesBelow, replaceByFile, replaceByNothing, type StartedProcess, start
 import { messagesIn } from './running.ts'
 import type { Running, Target } from './target.ts'
 
-/** The database is prepared by whoever is first, and all start at once. */
-const READY_MS = 60_000
+/** How long the stores may take to be prepared. */
+const READY_MS = 25_000
 const API_FUNCTIONS = 'create-task,get-task,get-variant,list-tasks,delete-task'
 const WORKER_FUNCTIONS = 'process-image,notify,sweep-tasks'
 
@@ -79,22 +79,29 @@ function target(name: string, firstDatabase: number, splits: readonly Record<str
     name,
     workers: Math.max(1, splits.length - 1),
     async start(env): Promise<Running> {
-      const stack = new AsyncDisposableStack()
+      // What was begun ends in the opposite order, also where the start fails.
+      await using stack = new AsyncDisposableStack()
       const folder = await mkdtemp(join(tmpdir(), 'revela-scenarios-'))
       stack.defer(() => rm(folder, { recursive: true, force: true }))
       const redis = stack.use(await openRedis(firstDatabase + (starts++ % DATABASES)))
       const { uri, proxy } = stack.use(await openDatabase())
       const servers = { MONGODB_URI: uri, REDIS_URL: redis.uri }
-      const [api, ...workers] = await Promise.all(
-        splits.map((own) => startProcess(folder, { ...servers, ...env, ...own })),
-      )
+      const processes: StartedProcess[] = []
+      // One after the other: the first prepares the database.
+      for (const own of splits) {
+        const process = await startProcess(folder, { ...servers, ...env, ...own })
+        stack.defer(() => process.stop())
+        processes.push(process)
+      }
+      const [api, ...workers] = processes
       const images = join(folder, 'storage/images')
       const files = async (): Promise<string[]> => await filesBelow(images).catch(() => [])
       const isMarked = async (): Promise<boolean> =>
         (await files()).filter((file) => file.endsWith(`/${MARKER}`)).length === 2
       const areReady = async (): Promise<boolean> =>
-        (await Promise.all([api!, ...workers].map(({ url }) => fetch(`${url}/readyz`)))).every(({ ok }) => ok)
+        (await Promise.all(processes.map(({ url }) => fetch(`${url}/readyz`)))).every(({ ok }) => ok)
       await until('ready', async () => (await areReady()) && (await isMarked()), READY_MS)
+      const started = stack.move()
       return {
         url: api!.url,
         ...(workers[0] ? { messages: async (state) => messagesIn(await metricsOf(workers[0]!, env), state) } : {}),
@@ -103,16 +110,16 @@ function target(name: string, firstDatabase: number, splits: readonly Record<str
         outage: {
           blobs: () => replaceByFile(join(images, 'input')),
           volume: () => replaceByNothing(images, ['input', 'output']),
-          tasks: () => proxy.cut(),
+          tasks: async () => {
+            const mend = await proxy.cut()
+            return async () => {
+              await mend()
+              // The driver looks for its server now and again.
+              await until('ready', areReady, READY_MS)
+            }
+          },
         },
-        stop: async () => {
-          try {
-            // What could still be asked for work ends first.
-            for (const process of [api!, ...workers]) await process.stop()
-          } finally {
-            await stack.disposeAsync()
-          }
-        },
+        stop: () => started.disposeAsync(),
       }
     },
   }

@@ -60,7 +60,8 @@ export function redisNotifier({ redis, channel }: RedisNotifierOptions): Notifie
   }
 
   async function publish(taskId: string): Promise<void> {
-    const client = await redis.aside()
+    // Nobody waits for it: a Redis that is slow need not lose it.
+    const client = await redis.answering()
     await client.publish(channel ?? channelOf(client), taskId)
   }
 
