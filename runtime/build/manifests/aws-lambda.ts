@@ -90,6 +90,15 @@ function secret(name: string): Json {
   return sub(`{{resolve:secretsmanager:\${SecretName}:SecretString:${name}}}`)
 }
 
+/** What the driver asks of objects; SAM's own S3CrudPolicy lacks those about uploads in parts, which the collector needs. */
+const OBJECT_ACTIONS = [
+  's3:GetObject',
+  's3:PutObject',
+  's3:DeleteObject',
+  's3:AbortMultipartUpload',
+  's3:ListMultipartUploadParts',
+]
+
 /** Any function may send to any queue; who takes from one may also put a message off. */
 function policiesOf(fns: readonly FoundFunction[], queues: readonly QueueFunction[]): Json[] {
   const arn = (queue: string): Json =>
@@ -103,10 +112,13 @@ function policiesOf(fns: readonly FoundFunction[], queues: readonly QueueFunctio
   if (own.length > 0) {
     statements.push({ Effect: 'Allow', Action: ['sqs:ChangeMessageVisibility'], Resource: own.map(arn) })
   }
-  return [
-    { S3CrudPolicy: { BucketName: ref('S3Bucket') } },
-    ...(statements.length > 0 ? [{ Statement: statements }] : []),
-  ]
+  const bucket = 'arn:${AWS::Partition}:s3:::${S3Bucket}'
+  statements.push(
+    // Without the right to list, S3 says 403 and not 404 of what is not there.
+    { Effect: 'Allow', Action: ['s3:ListBucket', 's3:ListBucketMultipartUploads'], Resource: sub(bucket) },
+    { Effect: 'Allow', Action: OBJECT_ACTIONS, Resource: sub(`${bucket}/*`) },
+  )
+  return [{ Statement: statements }]
 }
 
 interface Lambda {

@@ -1,6 +1,7 @@
 /**
  * Blobs in a bucket of any S3 service that has conditional writes: `input/{taskId}/…` and `output/{taskId}/…`, as they
- * lie in the storage folder. Rejects with Problem `unavailable` when the service cannot be reached, refuses or is silent.
+ * lie in the storage folder. It lists, too, what lies there in parts: rights on AWS are ListBucket and
+ * ListBucketMultipartUploads, and of objects Get, Put, Delete, AbortMultipartUpload and ListMultipartUploadParts. Rejects with Problem `unavailable` when the service cannot be reached, refuses or is silent.
  */
 import { CopyObjectCommand, DeleteObjectCommand } from '@aws-sdk/client-s3'
 import type { BlobStore } from '#shared/bindings.ts'
