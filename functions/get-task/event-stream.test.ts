@@ -222,6 +222,23 @@ test('sends the present state and ends where there is no room to wait', async ()
   expect(events).toMatchObject([{ retry: '2000' }, { event: 'task', id: eventId(task) }])
 })
 
+test('states that show nothing new do not keep the stream silent', async () => {
+  await using env = await testBindings()
+  const task = await pendingTask(env)
+  async function* changes(_id: string, signal: AbortSignal): AsyncGenerator<Task | null> {
+    for (let check = 1; !signal.aborted; check++) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      yield { ...task, nextCheckAt: check }
+    }
+  }
+  const options = { tasks: { changes }, links: env.links, task, lastEventId: undefined, heartbeatMs: 50 }
+  const reader = taskEvents({ ...options, signal: new AbortController().signal }).getReader()
+  await reader.read()
+  await reader.read()
+  expect(new TextDecoder().decode((await reader.read()).value)).toBe(': still here\n\n')
+  await reader.cancel()
+})
+
 test('a fault of the store ends the stream with it', async () => {
   await using env = await testBindings()
   const task = await pendingTask(env)

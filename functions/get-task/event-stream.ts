@@ -69,8 +69,10 @@ export function taskEvents(options: EventStreamOptions) {
   }
   const next = async (): Promise<string | null> => {
     if (!listening) return start()
+    // From the last byte, not from the last state: one that shows nothing new breaks no silence.
+    const until = Date.now() + heartbeatMs
     for (;;) {
-      const taken = await states.take(heartbeatMs)
+      const taken = await states.take(Math.max(0, until - Date.now()))
       if (taken.kind === 'ended') return null
       const text = taken.kind === 'silence' ? ': still here\n\n' : await write(taken.state)
       if (text !== '') return text

@@ -63,6 +63,14 @@ export function describeLife(context: TaskSuite): void {
       expect(rest).toEqual({ ...claimed, progress: 0.5, source, lastError, nextCheckAt: 7_000 })
     })
 
+    test('an advance of nextCheckAt alone is nothing that a client could see', async () => {
+      const { id } = await create()
+      const { task, fence } = (await tasks.claim(id, CLAIM))!
+      await new Promise((resolve) => setTimeout(resolve, 2))
+      expect(await tasks.advance(id, fence, { nextCheckAt: 7_000 })).toBe(true)
+      expect(await tasks.get(id)).toEqual({ ...task, nextCheckAt: 7_000 })
+    })
+
     test('an older fence, a pending task, a terminal one and a missing one match nothing', async () => {
       const pending = await create()
       expect(await tasks.advance(pending.id, FENCE_OF_TERMINAL, { progress: 1 })).toBe(false)

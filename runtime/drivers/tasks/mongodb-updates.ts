@@ -8,6 +8,7 @@ import type { DerivedFormat } from '#shared/message.ts'
 import { type Callback, isTerminal, type Status, STATUSES } from '#shared/task.ts'
 import type { StoredFile } from '#shared/variant.ts'
 import type { TaskDocument } from './mongodb-document.ts'
+import { isEmpty } from './rules.ts'
 
 type Document = TaskDocument
 
@@ -38,13 +39,14 @@ export function claiming(id: string, claim: { attempt: number; nextCheckAt: numb
 const held = (id: string, fence: number): Filter<Document> => ({ _id: id, status: 'processing', deliveries: fence })
 
 export function advancing(id: string, fence: number, change: Advance, now: number): Change {
-  const { progress, source, lastError, nextCheckAt } = change
+  const { nextCheckAt, ...shown } = change
+  const { progress, source, lastError } = shown
   const $set = {
     ...(progress === undefined ? {} : { progress }),
     ...(source === undefined ? {} : { source }),
     ...(lastError === undefined ? {} : { lastError }),
     ...(nextCheckAt === undefined ? {} : { nextCheckAt }),
-    updatedAt: rfc3339(now),
+    ...(isEmpty(shown) ? {} : { updatedAt: rfc3339(now) }),
   }
   return { filter: held(id, fence), update: { $set, ...seen } }
 }

@@ -35,16 +35,22 @@ export function fenceOf(task: Task): number {
   return isTerminal(task) ? 0 : task.deliveries
 }
 
+/** No client sees nextCheckAt: where nothing else changes, updatedAt stays. */
+export function isEmpty(shown: Omit<Advance, 'nextCheckAt'>): boolean {
+  return Object.values(shown).every((value) => value === undefined)
+}
+
 export function advanced(task: Task, fence: number, change: Advance, now: number): Task | null {
   if (!holds(task, fence)) return null
-  const { progress, source, lastError, nextCheckAt } = change
+  const { nextCheckAt, ...shown } = change
+  const { progress, source, lastError } = shown
   return {
     ...task,
     ...(progress === undefined ? {} : { progress }),
     ...(source === undefined ? {} : { source }),
     ...(lastError === undefined ? {} : { lastError }),
     ...(nextCheckAt === undefined ? {} : { nextCheckAt }),
-    updatedAt: rfc3339(now),
+    ...(isEmpty(shown) ? {} : { updatedAt: rfc3339(now) }),
   }
 }
 
