@@ -30,19 +30,20 @@ const core = {
   setProgrammingModel: (given: Model) => (model = given),
   getProgrammingModel: () => model,
   log: () => {},
-  Disposable: class {},
-  registerHook: () => new core.Disposable(),
+  Disposable: Object,
+  registerHook: () => ({}),
   registerFunction(metadata: Registered['metadata'], callback: unknown) {
     functions.set(metadata.name, { metadata, callback })
-    return new core.Disposable()
+    return {}
   },
 }
-const loader = Module as unknown as { _load: (id: string, ...rest: unknown[]) => unknown }
-const load = loader._load
-loader._load = (id, ...rest) => (id === '@azure/functions-core' ? core : Reflect.apply(load, loader, [id, ...rest]))
+// Nothing of that module lies on a disk: the worker makes it up for whoever requires it.
+const loader = Module as unknown as Record<'_load', (id: string, ...rest: unknown[]) => unknown>
+const load = loader['_load']
+loader['_load'] = (id, ...rest) => (id === '@azure/functions-core' ? core : Reflect.apply(load, loader, [id, ...rest]))
 
 async function invoke({ metadata, callback }: Registered, invocationId: string, headers: object): Promise<void> {
-  const [name] = Object.keys(metadata.bindings).filter((key) => /trigger$/i.test(metadata.bindings[key]!.type))
+  const name = Object.keys(metadata.bindings).find((key) => /trigger$/i.test(metadata.bindings[key]!.type))
   const invocation = model!.getInvocationModel({
     invocationId,
     metadata,

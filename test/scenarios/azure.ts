@@ -7,6 +7,9 @@ import { partsOf, ticking } from '../clouds/parts.ts'
 import { entry, startOnFreePort } from '../clouds/programs.ts'
 import { type StoredMessage, type StorageQueueServer, storageQueueServer } from '../clouds/storage-queue-server.ts'
 import { openStores } from '../clouds/stores.ts'
+import { ANY_HOST, because, FRONT_END, NO_METRICS_PORT, OWN_CACHES, UNREMOVED, UNSEEN } from './cloud-exceptions.ts'
+import type { Exceptions } from './exceptions.ts'
+import { UNKNOWN_ID } from './get-task.ts'
 import type { Running, Target } from './target.ts'
 
 /** A command that runs a folder: `--dir`, `--port`. It delivers what is posted to /_lab/queue/NAME and /_lab/timer/NAME. */
@@ -79,10 +82,11 @@ async function start(env: Record<string, string>): Promise<Running> {
   }))
   stack.defer(async () => await program.stop())
   const parts = await partsOf(env)
+  // The one process stands for as many instances of the app as there would be.
   const queues = new Map(
-    parts.queues.map(({ name, trigger: { queue }, each }) => {
+    parts.queues.map(({ name, trigger: { queue }, instances, each }) => {
       const url = `${program.url}/_lab/queue/${name}`
-      return [queue, stack.use(polling(storage, queue, url, each))]
+      return [queue, stack.use(polling(storage, queue, url, instances * each))]
     }),
   )
   for (const name of parts.timers) {
@@ -97,4 +101,32 @@ async function start(env: Record<string, string>): Promise<Running> {
   }
 }
 
-export const azure: Target = { name: 'azure, programming model v4', start }
+/** Of the host that this runs under, where it is not Azure's own. */
+const OF_THE_HOST: Exceptions = {
+  ...because(
+    'the host reads a body whole before it calls, and an answer whole before it sends; streaming has a test of its own',
+    'under way > all who wait hear of the end at once, and of a deletion too',
+    'without keys > Idempotency-Key > while the first still runs: 409 with Retry-After',
+  ),
+  ...because(
+    'the host leaves out headers that are empty',
+    'without keys > refused > with 400, naming the fault > Idempotency-Key %.20s',
+  ),
+  ...because(
+    'the host decodes the parameters of a route itself, and fails where it cannot',
+    'without keys > GET /tasks/{taskId} > does not know %.40s',
+    'without keys > GET /tasks/{taskId}/variants/{variant} > answers 404 to a variant that was not asked for, whatever it is called',
+  ),
+  ...because(
+    'the library makes a Request of every call, and Fetch has none for TRACE, nor for an address with credentials',
+    'without keys > methods > /tasks names those that it has',
+    `without keys > methods > /tasks/${UNKNOWN_ID} names those that it has`,
+    'without keys > a server without keys > answers 421 or 400 to Host localhost@evil.example',
+  ),
+}
+
+export const azure: Target = {
+  name: 'azure, programming model v4',
+  exceptions: { ...ANY_HOST, ...UNSEEN, ...NO_METRICS_PORT, ...UNREMOVED, ...OWN_CACHES, ...FRONT_END, ...OF_THE_HOST },
+  start,
+}

@@ -1,7 +1,7 @@
 /** What no cloud can do, or not with what its places have here: by reason, for the targets that it holds for. */
 import type { Exceptions } from './exceptions.ts'
 
-function because(reason: string, ...names: string[]): Exceptions {
+export function because(reason: string, ...names: string[]): Exceptions {
   return Object.fromEntries(names.map((name) => [name, reason]))
 }
 
@@ -32,4 +32,14 @@ export const UNREMOVED = because(
 export const OWN_CACHES = because(
   'without Redis each process has a cache of its own, and who reads is not told what who renders gave up',
   'without keys > another format than JPEG > of a file that is lost ends with 404, not with 503 for ever',
+)
+
+export const FRONT_END = because(
+  "bytes that are no HTTP, and headers beyond what one reads, are answered by the platform's front end",
+  'without keys > headers > headers and URLs that are too large are 431',
+  ...[
+    'nonsense\r\n\r\n',
+    'GET / HTTP/1.1\r\n: x\r\n\r\n',
+    'GET /tasks HTTP/1.1\r\nConnection: close\r\nHost: a b\r\n\r\n',
+  ].map((text) => `without keys > headers > what is no HTTP is 400, as a problem: ${JSON.stringify(text)}`),
 )

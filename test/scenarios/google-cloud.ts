@@ -7,6 +7,8 @@ import { entry } from '../clouds/programs.ts'
 import { pubsubServer, type PubsubMessage } from '../clouds/pubsub-server.ts'
 import { pushSubscription } from '../clouds/push.ts'
 import { openStores } from '../clouds/stores.ts'
+import { ANY_HOST, because, FRONT_END, NO_METRICS_PORT, OWN_CACHES, UNREMOVED, UNSEEN } from './cloud-exceptions.ts'
+import type { Exceptions } from './exceptions.ts'
 import type { Running, Target } from './target.ts'
 
 const CLIENTS = fileURLToPath(new URL('../../runtime/node_modules', import.meta.url))
@@ -33,13 +35,14 @@ async function start(env: Record<string, string>): Promise<Running> {
   const [api, worker] = programs.map(({ url }) => url)
   // Both ways in which a message may come, each for one of the queues.
   const ways = ['push', 'eventarc'] as const
-  for (const [index, { trigger, each }] of queues.entries()) {
+  for (const [index, { trigger, instances, each }] of queues.entries()) {
     const { queue, maxAttempts } = trigger
     const subscription = stack.use(
       pushSubscription({
         topic: queue,
         share: async (run) => await run(worker!),
-        concurrency: each,
+        // The one process stands for as many instances as there would be.
+        concurrency: instances * each,
         maxDeliveryAttempts: Math.max(ATTEMPTS_MIN, maxAttempts * 2),
         how: ways[index % 2]!,
       }),
@@ -57,4 +60,33 @@ async function start(env: Record<string, string>): Promise<Running> {
   }
 }
 
-export const googleCloud: Target = { name: 'google-cloud, functions framework', start }
+const OF_THE_FRAMEWORK: Exceptions = {
+  ...because(
+    'the framework reads a body whole, and takes it apart, before it calls: what is no JSON, or not packed as it says, is its own 400',
+    ...['{', 'null', '"url"', '\u00ff'].map(
+      (body) => `without keys > refused > with 400, naming the fault > invalid JSON: ${body}`,
+    ),
+    'without keys > refused > with 415, naming what was found > a body that is compressed',
+    'without keys > Idempotency-Key > while the first still runs: 409 with Retry-After',
+  ),
+  ...because(
+    'the framework decodes a path, and answers 400 where it cannot',
+    'without keys > GET /tasks/{taskId} > does not know %.40s',
+    'without keys > GET /tasks/{taskId}/variants/{variant} > answers 404 to a variant that was not asked for, whatever it is called',
+  ),
+  ...because('the framework answers this path itself', 'without keys > methods > there is nothing at /favicon.ico'),
+}
+
+export const googleCloud: Target = {
+  name: 'google-cloud, functions framework',
+  exceptions: {
+    ...ANY_HOST,
+    ...UNSEEN,
+    ...NO_METRICS_PORT,
+    ...UNREMOVED,
+    ...OWN_CACHES,
+    ...FRONT_END,
+    ...OF_THE_FRAMEWORK,
+  },
+  start,
+}
