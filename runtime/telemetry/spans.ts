@@ -24,7 +24,7 @@ export interface Spans {
   close(flushMs: number): Promise<void>
 }
 
-/** The packages are optional: an installation that exports nothing need not have them. */
+/** Imported late: who exports nothing does not pay for them. */
 async function importPackages() {
   try {
     const [{ OTLPTraceExporter }, { BatchSpanProcessor }, { defaultResource, resourceFromAttributes }] =
@@ -35,8 +35,7 @@ async function importPackages() {
       ])
     return { OTLPTraceExporter, BatchSpanProcessor, defaultResource, resourceFromAttributes }
   } catch (cause) {
-    const what =
-      'OTEL_EXPORTER_OTLP_ENDPOINT: needs the optional @opentelemetry packages; install without --omit=optional'
+    const what = 'OTEL_EXPORTER_OTLP_ENDPOINT: needs the @opentelemetry packages, which are not installed'
     throw new ConfigError(what, { cause })
   }
 }
