@@ -5,42 +5,11 @@ import type { Task } from '#shared/task.ts'
 import { testBindings, testInvocation, type TestBindings } from '../../test/bindings.ts'
 import { complete, completedTask, fail, pendingTask } from '../../test/tasks.ts'
 import { eventId, taskEvents } from './event-stream.ts'
+import { reading, rest } from './events.fixture.ts'
 import app from './index.ts'
 
 const stream = async (env: TestBindings, id: string, headers: Record<string, string> = {}, method = 'GET') =>
   await app.request(`/tasks/${id}`, { method, headers: { Accept: 'text/event-stream', ...headers } }, env)
-
-interface Event {
-  event?: string
-  id?: string
-  data?: string
-  retry?: string
-}
-
-function parse(block: string): Event {
-  const fields = block.split('\n').map((line) => /^(\w+): (.*)$/.exec(line))
-  return Object.fromEntries(fields.flatMap((field) => (field ? [[field[1], field[2]]] : [])))
-}
-
-/** Reads one block after the other, as EventSource does. */
-function reading(response: Response) {
-  const reader = response.body!.getReader()
-  const decoder = new TextDecoder()
-  return {
-    reader,
-    block: async (): Promise<string | null> => {
-      const { value, done } = await reader.read()
-      return done ? null : decoder.decode(value)
-    },
-    event: async (): Promise<Event | null> => {
-      const { value, done } = await reader.read()
-      return done ? null : parse(decoder.decode(value))
-    },
-  }
-}
-
-const rest = async (response: Response): Promise<Event[]> =>
-  (await response.text()).split('\n\n').filter(Boolean).map(parse)
 
 /** Counts the iterations of `changes` that are open. */
 function counted(env: TestBindings) {
