@@ -1,4 +1,4 @@
-/** The functions of this project as one bundle for Lambda, of which FUNCTIONS says what is served. */
+/** All functions of a folder as one bundle for Lambda, of which FUNCTIONS says what is served. */
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,9 +8,9 @@ const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 /** Within the project: what is not bundled is found from there. */
 const CACHE = join(PROJECT, '.cache')
 
-function entryOf(names: readonly string[]): string {
+function entryOf(functions: string, names: readonly string[]): string {
   const imports = names.map((name) => {
-    const from = join(PROJECT, 'functions', name)
+    const from = join(functions, name)
     return `${JSON.stringify(name)}: () => Promise.all([import('${from}/config.ts'), import('${from}/index.ts')]),`
   })
   return `
@@ -36,11 +36,11 @@ export interface LambdaBundle extends AsyncDisposable {
   folder: string
 }
 
-export async function lambdaBundle(): Promise<LambdaBundle> {
+export async function lambdaBundle(functions = join(PROJECT, 'functions')): Promise<LambdaBundle> {
   await mkdir(CACHE, { recursive: true })
   const folder = await mkdtemp(join(CACHE, 'lambda-'))
   const entry = join(folder, 'entry.mjs')
-  await writeFile(entry, entryOf(await readdir(join(PROJECT, 'functions'))))
+  await writeFile(entry, entryOf(functions, await readdir(functions)))
   // sharp has native parts; what MongoDB's driver can use if it is there, is not there.
   const bundle = await rolldown({ input: { index: entry }, platform: 'node', external: ['sharp'], logLevel: 'silent' })
   await bundle.write({ dir: folder, format: 'esm', entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs' })

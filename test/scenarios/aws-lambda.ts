@@ -1,22 +1,13 @@
-/**
- * The aws-lambda target: a bundle under AWS's own runtime client, HTTP by way of an emulator of API Gateway, messages in
- * an SQS that pollers take to the function as Lambda does. `TEST_LAMBDA_HOST` and `TEST_SQS_LAMBDA` are the commands of
- * the two, without their options.
- */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+/** The aws-lambda target: one bundle for all of HTTP, one for all that events start, with SQS, S3, MongoDB and Redis. */
 import { scheduledEvent } from '../clouds/lambda-events.ts'
 import { type LambdaBundle, lambdaBundle } from '../clouds/lambda-bundle.ts'
+import { hostCommand, invoke, poll } from '../clouds/lambda-host.ts'
 import { endAll, partsOf, startAll, ticking } from '../clouds/parts.ts'
 import { openStores } from '../clouds/stores.ts'
 import { ownRedis } from '../servers/redis.ts'
 import { makeQueues, type SqsServer, sqsServer } from '../servers/sqs.ts'
 import { AWS_LAMBDA_CANNOT } from './aws-lambda-cannot.ts'
 import type { Running, Target } from './target.ts'
-
-const HOST = process.env['TEST_LAMBDA_HOST']?.split(' ')
-const POLLER = process.env['TEST_SQS_LAMBDA']?.split(' ')
-export const hasLambda = HOST !== undefined && POLLER !== undefined
 
 /** Requests at once: each has an instance to itself, also while it waits. */
 const API_INSTANCES = 6
@@ -28,45 +19,6 @@ const API_SECONDS = 30
 const WORKER_SECONDS = 65
 /** Longer than a function may take: a message that is worked on is not handed out again. */
 const VISIBILITY_SECONDS = 90
-
-interface Host {
-  folder: string
-  port: number
-  seconds: number
-  instances: number
-}
-
-function hostCommand({ folder: dir, seconds: timeout, ...host }: Host, env: Record<string, string>): string[] {
-  const options = { dir, handler: 'index.handler', timeout, ...host }
-  const named = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
-  return [...HOST!, ...named, ...Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`])]
-}
-
-interface Polling {
-  queueUrl: string
-  lambda: string
-  batch: number
-}
-
-/** What Lambda's event source mapping does. */
-function poll({ queueUrl, lambda, batch }: Polling): AsyncDisposable {
-  const [file, ...args] = POLLER!
-  const options = ['--queue', queueUrl, '--lambda', lambda, '--batch', String(batch), '--seconds', '86400']
-  const child = spawn(file!, [...args, ...options], { stdio: ['ignore', 'ignore', 'inherit'] })
-  const exited = once(child, 'exit')
-  return {
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGTERM')
-      await exited
-    },
-  }
-}
-
-async function invoke(lambda: string, event: unknown): Promise<void> {
-  const url = `${lambda}/2015-03-31/functions/_/invocations`
-  const response = await fetch(url, { method: 'POST', body: JSON.stringify(event) })
-  await response.body?.cancel()
-}
 
 function counts(sqs: SqsServer, queueUrl: string): NonNullable<Running['messages']> {
   const names = { waiting: 'ApproximateNumberOfMessages', active: 'ApproximateNumberOfMessagesNotVisible' }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { unavailable } from '#shared/errors.ts'
-import { taskCreated } from '#shared/message.ts'
+import { taskCreated, variantWanted } from '#shared/message.ts'
 import type { Task } from '#shared/task.ts'
 import { testTask } from '../../../test/tasks.ts'
 import { attemptOf } from './attempt.ts'
@@ -35,6 +35,14 @@ test.each([
 ])('of a task that has ended: %s', async (_what, received, expected) => {
   expect(await attempt({ status: 'completed', deliveries: 1 }, received)).toBe(expected)
   expect(await attempt(null, received)).toBe(expected)
+})
+
+test('of a message that is no claim of its task the platform counts, whatever the task says', async () => {
+  const get = async () => testTask({ status: 'processing', deliveries: 1 })
+  const wanted = variantWanted(testTask().id, { variant: 'a', format: 'webp' })
+  expect(await attemptOf({ get }, wanted, 4, MAX)).toBe(4)
+  expect(await attemptOf({ get }, wanted, 9, MAX)).toBe(MAX + 1)
+  expect(await attemptOf({ get }, wanted, null, MAX)).toBe(1)
 })
 
 test('while the store is away no delivery is the last one', async () => {
