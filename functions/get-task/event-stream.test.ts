@@ -5,7 +5,7 @@ import type { Task } from '#shared/task.ts'
 import { testBindings, testInvocation, type TestBindings } from '../../test/bindings.ts'
 import { complete, completedTask, fail, pendingTask } from '../../test/tasks.ts'
 import { eventId, taskEvents } from './event-stream.ts'
-import { reading, rest } from './events.fixture.ts'
+import { reading, rest, type StreamEvent } from './events.fixture.ts'
 import app from './index.ts'
 
 const stream = async (env: TestBindings, id: string, headers: Record<string, string> = {}, method = 'GET') =>
@@ -49,7 +49,7 @@ test('streams each state until the task has ended, then ends', async () => {
   await env.tasks.advance(task.id, 1, { progress: 0.5 })
   expect(JSON.parse((await event())!.data!)).toMatchObject({ status: 'processing', progress: 0.5 })
   const done = await complete(env, task.id)
-  let last: Event | null = null
+  let last: StreamEvent | null = null
   for (let next = await event(); next; next = await event()) last = next
   expect(last!.id).toBe(eventId(done))
   expect(JSON.parse(last!.data!)).toMatchObject({ status: 'completed', progress: 1 })

@@ -1,13 +1,13 @@
 /** Events as a client of the stream reads them. */
 
-interface Event {
+export interface StreamEvent {
   event?: string
   id?: string
   data?: string
   retry?: string
 }
 
-function parse(block: string): Event {
+function parse(block: string): StreamEvent {
   const fields = block.split('\n').map((line) => /^(\w+): (.*)$/.exec(line))
   return Object.fromEntries(fields.flatMap((field) => (field ? [[field[1], field[2]]] : [])))
 }
@@ -22,7 +22,7 @@ export function reading(response: Response) {
       const { value, done } = await reader.read()
       return done ? null : decoder.decode(value)
     },
-    event: async (): Promise<Event | null> => {
+    event: async (): Promise<StreamEvent | null> => {
       const { value, done } = await reader.read()
       return done ? null : parse(decoder.decode(value))
     },
@@ -30,5 +30,5 @@ export function reading(response: Response) {
 }
 
 /** All that is left of them. */
-export const rest = async (response: Response): Promise<Event[]> =>
+export const rest = async (response: Response): Promise<StreamEvent[]> =>
   (await response.text()).split('\n\n').filter(Boolean).map(parse)
