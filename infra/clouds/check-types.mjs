@@ -1,11 +1,6 @@
 /** Checks types. Files that import a cloud client are left out where the clients are not installed, and it says so. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-
-// Also by import() alone, or by the global that Lambda's types declare.
-const CLIENT = /'(@aws-sdk|@azure|@google-cloud|google-auth-library|aws-lambda)\b|\bawslambda\b/
-const installed = existsSync(fileURLToPath(new URL('../../runtime/node_modules/@types/aws-lambda', import.meta.url)))
+import { importsClient, installed } from './clients.mjs'
 
 function check() {
   if (installed) return spawnSync('tsc', { stdio: 'inherit' }).status ?? 1
@@ -16,7 +11,7 @@ function check() {
   const diagnostics = stdout.split(/\n(?! )/).filter((text) => text !== '')
   const left = diagnostics.filter((text) => {
     const [, file] = /^(.+?)\(\d+,\d+\): /.exec(text) ?? []
-    return !file || !CLIENT.test(readFileSync(file, 'utf8'))
+    return !file || !importsClient(file)
   })
   left.forEach((text) => console.error(text))
   return left.length > 0 ? 1 : 0
