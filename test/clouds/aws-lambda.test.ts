@@ -10,14 +10,14 @@ import { type MongoConnection, openMongo } from '../../runtime/drivers/mongodb/c
 import { type MongoTasks, mongoTasks } from '../../runtime/drivers/tasks/mongodb.ts'
 import { makeQueues, type SqsServer, hasSqs, sqsServer } from '../servers/sqs.ts'
 import { testTask } from '../tasks.ts'
-import type { How, Told } from './fixtures/lambda/dying/index.ts'
+import type { How, Told } from './fixtures/functions/dying/index.ts'
 import { lambdaBundle } from './lambda-bundle.ts'
 import { hasLambdaHost, hostCommand, poll } from './lambda-host.ts'
 import { startOnFreePort } from './programs.ts'
 import { hasStores, openStores } from './stores.ts'
 
 const QUEUE = 'image-processing'
-const FUNCTIONS = fileURLToPath(new URL('fixtures/lambda', import.meta.url))
+const FUNCTIONS = fileURLToPath(new URL('fixtures/functions', import.meta.url))
 /** Of an invocation; a message is hidden for longer, so that none is worked on twice at once. */
 const TIMEOUT_SECONDS = 3
 const VISIBILITY_SECONDS = 5
@@ -37,7 +37,7 @@ describe.skipIf(!hasLambdaHost || !hasSqs() || !(await hasStores()))('a message 
     sqs = (await sqsServer())!
     prefix = await makeQueues(sqs, [QUEUE], { VisibilityTimeout: String(VISIBILITY_SECONDS) })
     const stores = stack.use(await openStores())
-    const bundle = stack.use(await lambdaBundle(FUNCTIONS))
+    const bundle = stack.use(await lambdaBundle(FUNCTIONS, ['dying']))
     mongo = openMongo(stores.env['MONGODB_URI']!)
     tasks = mongoTasks({ mongo, send: async () => {} })
     stack.defer(async () => {

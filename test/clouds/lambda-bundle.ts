@@ -1,4 +1,4 @@
-/** All functions of a folder as one bundle for Lambda, of which FUNCTIONS says what is served. */
+/** Functions of a folder as one bundle for Lambda, of which FUNCTIONS says what is served. */
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -36,11 +36,12 @@ export interface LambdaBundle extends AsyncDisposable {
   folder: string
 }
 
-export async function lambdaBundle(functions = join(PROJECT, 'functions')): Promise<LambdaBundle> {
+/** All functions of this project, or those of these names in another folder. */
+export async function lambdaBundle(functions = join(PROJECT, 'functions'), names?: string[]): Promise<LambdaBundle> {
   await mkdir(CACHE, { recursive: true })
   const folder = await mkdtemp(join(CACHE, 'lambda-'))
   const entry = join(folder, 'entry.mjs')
-  await writeFile(entry, entryOf(functions, await readdir(functions)))
+  await writeFile(entry, entryOf(functions, names ?? (await readdir(functions))))
   // sharp has native parts; what MongoDB's driver can use if it is there, is not there.
   const bundle = await rolldown({ input: { index: entry }, platform: 'node', external: ['sharp'], logLevel: 'silent' })
   await bundle.write({ dir: folder, format: 'esm', entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs' })
