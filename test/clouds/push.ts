@@ -15,8 +15,9 @@ export interface PushSubscription {
 }
 
 const ACKS: ReadonlySet<number> = new Set([102, 200, 201, 202, 204])
-/** The service's own least is 10 s. */
-const BACKOFF_MS = 100
+/** The service's own least is 10 s; more than a second, so that the tries have times of their own. */
+const BACKOFF_MS = 1_100
+const DOUBLINGS_MAX = 4
 
 function headersOf({ messageId }: PubsubMessage, topic: string, how: PushSubscription['how']): Record<string, string> {
   if (how === 'push') return {}
@@ -47,7 +48,7 @@ export function pushSubscription(subscription: PushSubscription): Dispatcher<Pub
       })
       if (ACKS.has(status)) return { kind: 'done' }
       if (attempt >= maxDeliveryAttempts) return { kind: 'given-up' }
-      return { kind: 'again', afterMs: BACKOFF_MS * 2 ** Math.min(attempt, 6) }
+      return { kind: 'again', afterMs: BACKOFF_MS * 2 ** Math.min(attempt - 1, DOUBLINGS_MAX) }
     },
   })
 }
