@@ -1,6 +1,7 @@
 /** Sources that take too long. They are begun first and looked at last, because it takes as long as it takes. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { picture } from '../pictures.ts'
+import { until } from '../runtime/until.ts'
 import { taskOf } from './client.ts'
 import { eventsOf, type ServerEvent } from './event-stream.ts'
 import { running } from './running.ts'
@@ -12,8 +13,14 @@ export function slowSources(target: Target): () => void {
   const place = running(target, { ALLOW_HOSTS: '127.0.0.1', MAX_RETRIES: '0' })
   let source: SourceServer
   let ends: Promise<ServerEvent[]>[] = []
+  /** Sent again when it is 503: other targets start at this moment, and a store has its time limits. */
+  const accepted = async (url: string): Promise<Response> =>
+    await until('accepted', async () => {
+      const response = await place.api.json({ url })
+      return response.status === 503 ? null : response
+    })
   const follow = async (url: string): Promise<ServerEvent[]> => {
-    const { links } = await taskOf(await place.api.json({ url }))
+    const { links } = await taskOf(await accepted(url))
     const events: ServerEvent[] = []
     const stream = await place.api.fetch(links.events, { headers: { accept: 'text/event-stream' } })
     for await (const event of eventsOf(stream)) events.push(event)
