@@ -189,6 +189,6 @@ describe('the entry', () => {
   test.each(['22.22.3', '22.23.0', '24.15.0', '26.0.0'])('takes Node %s', async (version) => {
     await using start = run(['no-such-command'], {}, pretend(version))
     expect(await start.ended).toBe(1)
-    expect(start.stderr()).toBe('Unknown command "no-such-command". Expected one of: start, dev, demo, new.\n')
+    expect(start.stderr()).toBe('Unknown command "no-such-command". Expected one of: start, dev, demo, new, build.\n')
   })
 })
