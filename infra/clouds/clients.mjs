@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 const CLIENT = /'(@aws-sdk|@azure|@google-cloud|google-auth-library|aws-lambda)\b|\bawslambda\b/
 
 export const installed = existsSync(
-  fileURLToPath(new URL('../../runtime/node_modules/@types/aws-lambda', import.meta.url)),
+  fileURLToPath(new URL('../../runtime/node_modules/@azure/functions', import.meta.url)),
 )
 
 export function importsClient(file) {
