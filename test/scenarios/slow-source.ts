@@ -8,6 +8,8 @@ import { running } from './running.ts'
 import { type SourceServer, sourceServer } from './source-server.ts'
 import type { Target } from './target.ts'
 
+const STREAMS_MAX = 5
+
 /** Call it where the scenarios begin, and what it returns where they end. */
 export function slowSources(target: Target): () => void {
   const place = running(target, { ALLOW_HOSTS: '127.0.0.1', MAX_RETRIES: '0' })
@@ -22,8 +24,15 @@ export function slowSources(target: Target): () => void {
   const follow = async (url: string): Promise<ServerEvent[]> => {
     const { links } = await taskOf(await accepted(url))
     const events: ServerEvent[] = []
-    const stream = await place.api.fetch(links.events, { headers: { accept: 'text/event-stream' } })
-    for await (const event of eventsOf(stream)) events.push(event)
+    // As EventSource does it: a stream that breaks off before the end is begun anew.
+    for (let tries = 0; tries < STREAMS_MAX && events.at(-1)?.data?.completedAt == null; tries++) {
+      try {
+        const stream = await place.api.fetch(links.events, { headers: { accept: 'text/event-stream' } })
+        for await (const event of eventsOf(stream)) events.push(event)
+      } catch {
+        // A store that was away for a moment.
+      }
+    }
     return events
   }
   beforeAll(async () => {
