@@ -57,9 +57,10 @@ function environmentOf({ functions }: Unit, seconds: number) {
     GOOGLE_CLOUD_PROJECT: '${PROJECT}',
     CLOUD_RUN_TIMEOUT_SECONDS: String(seconds),
     FUNCTIONS: functions.map(({ name }) => name).join(','),
-    S3_BUCKET: '${BUCKET}',
-    S3_ENDPOINT: 'https://storage.googleapis.com',
-    S3_REGION: 'auto',
+    // Not Google's own store: it ignores `If-None-Match` on a write, on which all that is written once rests.
+    S3_BUCKET: '${S3_BUCKET}',
+    S3_ENDPOINT: '${S3_ENDPOINT}',
+    S3_REGION: '${S3_REGION}',
     PUBLIC_URL: '${PUBLIC_URL}',
     ...authOf(functions),
   }
@@ -105,12 +106,12 @@ function serviceOf(unit: Unit) {
 }
 
 const HEAD = `#!/usr/bin/env bash
-# Written by npm run build -- google-cloud. Needs PROJECT, REGION, BUCKET and PUBLIC_URL; may be run again.
+# Written by npm run build -- google-cloud. Needs PROJECT, REGION, S3_BUCKET, S3_ENDPOINT and PUBLIC_URL; may be run again.
 set -euo pipefail
 cd "$(dirname "$0")"
-: "\${PROJECT:?}" "\${REGION:?}" "\${BUCKET:?}" "\${PUBLIC_URL:?}"
+: "\${PROJECT:?}" "\${REGION:?}" "\${S3_BUCKET:?}" "\${S3_ENDPOINT:?}" "\${PUBLIC_URL:?}"
 IMAGES="$REGION-docker.pkg.dev/$PROJECT/revela"
-export PROJECT BUCKET PUBLIC_URL IMAGES
+export PROJECT S3_BUCKET S3_ENDPOINT S3_REGION="\${S3_REGION:-auto}" PUBLIC_URL IMAGES
 CALLER="revela-events@$PROJECT.iam.gserviceaccount.com"
 url() { gcloud run services describe "$1" --region "$REGION" --format 'value(status.url)'; }
 there() { "$@" > /dev/null 2>&1; }

@@ -55,7 +55,7 @@ describe('CloudEvents over HTTP', () => {
     }
     await queue.send(message)
     await queue.send({ ...message, queue: 'task-callbacks' })
-    await queue.bury(letter)
+    await queue.bury!(letter)
     expect(asked.map(({ path }) => path)).toEqual(['/images', '/broker', '/dead'])
     expect(events()[2]!.toJSON()).toMatchObject({
       id: message.id,
@@ -64,6 +64,12 @@ describe('CloudEvents over HTTP', () => {
       cluster: 'north',
     })
     expect(asked[2]!.headers['ce-deadreason']).toBe('k%C3%B6ln%20100%25%20%22dead%22')
+  })
+
+  test('without any sink for the dead there is no burying: the platform does it', () => {
+    const buries = (sinks: Record<string, string>): boolean => 'bury' in cloudEventsQueue({ sinks })
+    expect(buries({ 'image-processing': server.url })).toBe(false)
+    expect(buries({ 'image-processing-dead': server.url })).toBe(true)
   })
 
   test('without a sink it is an outage, and the cause says what to set', async () => {

@@ -1,7 +1,8 @@
 /** Messages as CloudEvents over HTTP, in binary mode, to a sink of Knative Eventing: a broker, a channel, or a service. */
 import { headerOf } from '#shared/cloud-event.ts'
 import { unavailable } from '#shared/errors.ts'
-import { type DeliveredQueue, deliveredQueue } from './delivered.ts'
+import type { DeadLetter, QueueDriver } from '#shared/consumer.ts'
+import { deliveredQueue } from './delivered.ts'
 import { type Attributes, attributesOf, attributesOfLetter, deadQueueOf, prefixed } from './event-attributes.ts'
 import { post } from './post.ts'
 
@@ -14,7 +15,7 @@ export interface CloudEventsOptions {
   extensions?: Attributes
 }
 
-export function cloudEventsQueue({ sink, sinks = {}, extensions = {} }: CloudEventsOptions): DeliveredQueue {
+export function cloudEventsQueue({ sink, sinks = {}, extensions = {} }: CloudEventsOptions): QueueDriver {
   async function emit(queue: string, attributes: Attributes, data: unknown): Promise<void> {
     const url = Object.hasOwn(sinks, queue) ? sinks[queue] : sink
     if (url === undefined)
@@ -27,9 +28,15 @@ export function cloudEventsQueue({ sink, sinks = {}, extensions = {} }: CloudEve
     })
   }
 
-  return deliveredQueue({
+  const bury = async (letter: DeadLetter): Promise<void> =>
+    await emit(deadQueueOf(letter.message.queue), attributesOfLetter(letter), letter.message.data)
+  const queue: QueueDriver = deliveredQueue({
     platform: 'Knative Eventing',
     send: (message) => emit(message.queue, attributesOf(message), message.data),
-    bury: (letter) => emit(deadQueueOf(letter.message.queue), attributesOfLetter(letter), letter.message.data),
+    bury,
   })
+  const hasGraves = sink !== undefined || Object.keys(sinks).some((name) => name.endsWith('-dead'))
+  // With nowhere to bury, the platform does it, by its deadLetterSink.
+  if (!hasGraves) delete queue.bury
+  return queue
 }
