@@ -128,21 +128,22 @@ export function sqsQueue(options: SqsOptions): SqsQueue {
       await reach(client.send(new ChangeMessageVisibilityCommand(change)))
     },
     stats: async (queue) => statsOf(...(await Promise.all([countsOf(queue), countsOf(deadOf(queue))]))),
-    // Each is hidden for a moment from who reads next, and stays.
+    // Each is hidden for a moment from who reads next, and stays; one that comes again meanwhile is not told twice.
     deadLetters: async (queue, limit) => {
-      const letters: DeadLetter[] = []
-      while (letters.length < limit) {
+      const letters = new Map<string, DeadLetter>()
+      while (letters.size < limit) {
         const receive = new ReceiveMessageCommand({
           QueueUrl: urlOf(deadOf(queue)),
-          MaxNumberOfMessages: Math.min(RECEIVED_MAX, limit - letters.length),
+          MaxNumberOfMessages: Math.min(RECEIVED_MAX, limit - letters.size),
           VisibilityTimeout: READ_HIDDEN_SECONDS,
           MessageAttributeNames: ['All'],
         })
         const { Messages = [] } = await reach(client.send(receive))
-        if (Messages.length === 0) break
-        letters.push(...Messages.map((message) => letterOf(message, queue)))
+        const known = letters.size
+        for (const message of Messages) letters.set(message.MessageId ?? '', letterOf(message, queue))
+        if (letters.size === known) break
       }
-      return letters
+      return [...letters.values()]
     },
     close: async () => client.destroy(),
   }
