@@ -54,9 +54,12 @@ export function runningMessages(context: ConsumerContext, onEnd: () => void): Ru
   async function run(taken: Taken): Promise<void> {
     const delivery = { message: taken.job.data, attempt: failuresOf(taken) + 1 }
     const verdict = await handle(delivery).catch(verdictOfThrow)
-    // Given back by close(): someone else has the message now, or will.
-    if (!isRunning(taken)) return
-    await tryTo(() => conclude({ queues, leaseMs, options }, taken, verdict))
+    let token: string | undefined
+    // Given back by close(), someone else has the message now, or will. Come back meanwhile, it has another lock.
+    while (isRunning(taken) && taken.token !== token) {
+      token = taken.token
+      await tryTo(() => conclude({ queues, leaseMs, options }, taken, verdict))
+    }
     if (isRunning(taken)) forget(taken)
   }
 
