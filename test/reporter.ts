@@ -1,24 +1,54 @@
 /** The run's last line, `N passed, N failed, N skipped`, after the names of what was skipped: nothing is left out in silence. */
-import type { Reporter, TestModule } from 'vitest/node'
+import { writeSync } from 'node:fs'
+import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node'
 
 export default class CountReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     const count = { passed: 0, failed: errors.length, skipped: 0 }
-    const skipped: string[] = []
     for (const module of modules) {
       // A file that could not be imported has no test to count, and is a failure all the same.
       if (module.state() === 'failed' && [...module.children.allTests()].length === 0) count.failed++
       for (const test of module.children.allTests()) {
-        const { state } = test.result()
-        if (state === 'pending') continue
-        count[state]++
-        if (state === 'skipped') skipped.push(test.fullName)
+        count[stateOf(test)]++
       }
     }
+    const lines = modules.flatMap((module) => skippedIn(module, module.relativeModuleId))
+    lines.push(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`)
     // After the default reporter's summary, which is written when all reporters were told of the end.
-    process.once('exit', () => {
-      for (const name of skipped) console.log(`skipped: ${name}`)
-      console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`)
-    })
+    process.once('exit', () => print(`${lines.join('\n')}\n`))
+  }
+}
+
+/** What nobody ran until the end (Vitest calls tests two suites deep in a skipped one so) was skipped. */
+function stateOf(test: TestCase): 'passed' | 'failed' | 'skipped' {
+  const { state } = test.result()
+  return state === 'pending' ? 'skipped' : state
+}
+
+/** A suite that is skipped whole is one line with its count; what is skipped among others has a line of its own. */
+function skippedIn(node: TestModule | TestSuite, name: string): string[] {
+  const skipped = [...node.children.allTests()].map((test) => stateOf(test) === 'skipped')
+  if (!skipped.includes(true)) return []
+  if (!skipped.includes(false)) return [`skipped: ${name} (${skipped.length === 1 ? '1 test' : `${skipped.length} tests`})`]
+  return [...node.children].flatMap((child: TestCase | TestSuite) => {
+    const path = `${name} > ${child.name}`
+    if (child.type === 'suite') return skippedIn(child, path)
+    return stateOf(child) === 'skipped' ? [`skipped: ${path}`] : []
+  })
+}
+
+/**
+ * Writes all of it before it returns. A pipe may be non-blocking (whoever shares it decides), and then what does not fit
+ * into it at once would be written later: at the exit there is no later, and the count would be lost.
+ */
+function print(text: string): void {
+  const bell = new Int32Array(new SharedArrayBuffer(4))
+  for (let rest = Buffer.from(text); rest.length > 0;) {
+    try {
+      rest = rest.subarray(writeSync(1, rest))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
+      Atomics.wait(bell, 0, 0, 10)
+    }
   }
 }
