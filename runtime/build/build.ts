@@ -61,6 +61,9 @@ async function buildPart(cloud: Cloud, part: Part, out: string, architecture: Ar
   })
 }
 
+/** The client of S3, which only some servers use: it is no reason to install the clients of clouds for the others. */
+const S3_CLIENT = /^@aws-sdk\//
+
 /** The same folders as here, so that what is looked for beside a file is found: functions/ and runtime/. */
 async function buildNode(folder: string, functionsFolder: string, architecture: Architecture): Promise<Built> {
   const functions = await functionsIn(functionsFolder)
@@ -72,7 +75,7 @@ async function buildNode(folder: string, functionsFolder: string, architecture: 
     for (const file of ['config', 'index']) input[`functions/${name}/${file}`] = { file: join(own, `${file}.ts`) }
   }
   return await built('node', folder, async () => {
-    const made = await bundle({ input, folder, chunks: 'runtime' })
+    const made = await bundle({ input, folder, chunks: 'runtime', optional: S3_CLIENT })
     if (made.outside.includes('sharp')) await copySharp(folder, architecture)
     await copyPages(folder)
     await writeFiles(folder, { 'package.json': JSON.stringify({ type: 'module', private: true }) })

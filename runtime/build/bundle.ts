@@ -16,6 +16,8 @@ export interface BundleOptions {
   folder: string
   /** Where what several entries share is written, below the folder. Default: beside them. */
   chunks?: string
+  /** Packages that stay imports where they are not installed: what wants them fails, and nothing else does. */
+  optional?: RegExp
 }
 
 export interface Bundle {
@@ -25,6 +27,8 @@ export interface Bundle {
   first: string[]
   /** Packages that it looks for when it runs. */
   outside: string[]
+  /** Those of `optional` that are not installed. */
+  missing: string[]
   codeBytes: number
   mapBytes: number
 }
@@ -63,7 +67,9 @@ const namesIn = (chunks: readonly Chunk[]): string[] =>
   chunks.flatMap(({ moduleIds }) => moduleIds).map((id) => (id.startsWith('/') ? relative(PROJECT, id) : id))
 
 /** Rejects for an import that leads nowhere. */
-export async function bundle({ input, folder, chunks: shared = '' }: BundleOptions): Promise<Bundle> {
+export async function bundle(options: BundleOptions): Promise<Bundle> {
+  const { input, folder, chunks: shared = '', optional } = options
+  const missing = new Set<string>()
   const build = await rolldown({
     input: Object.fromEntries(
       Object.entries(input).map(([name, given]) => [name, 'file' in given ? given.file : TEXT + name]),
@@ -73,8 +79,10 @@ export async function bundle({ input, folder, chunks: shared = '' }: BundleOptio
     resolve: { alias: { '#shared': join(PROJECT, 'shared') } },
     plugins: [texts(input)],
     onLog(_level, log) {
-      const isMissing = log.code === 'UNRESOLVED_IMPORT' && !OPTIONAL.test(log.exporter ?? '')
-      if (isMissing) throw new Error(log.message)
+      const name = log.exporter ?? ''
+      if (log.code !== 'UNRESOLVED_IMPORT' || OPTIONAL.test(name)) return
+      if (!optional?.test(name)) throw new Error(log.message)
+      missing.add(name)
     },
   })
   try {
@@ -93,6 +101,7 @@ export async function bundle({ input, folder, chunks: shared = '' }: BundleOptio
       modules: namesIn(chunks).sort(),
       first: namesIn(startOf(chunks)).sort(),
       outside: [...new Set(imported)].filter((name) => !files.has(name) && !name.startsWith('node:')).sort(),
+      missing: [...missing].sort(),
       codeBytes: chunks.reduce((sum, { code }) => sum + Buffer.byteLength(code), 0),
       mapBytes: chunks.reduce((sum, { map }) => sum + Buffer.byteLength(map?.toString() ?? ''), 0),
     }

@@ -44,7 +44,10 @@ export async function run(args: string[]): Promise<void> {
     const { values, positionals } = parsed(args)
     const [target, ...names] = positionals
     const architecture = oneOf(ARCHITECTURES, values.arch)
-    say(sizes(await build({ target: oneOf(TARGETS, target), names, architecture })))
+    const made = await build({ target: oneOf(TARGETS, target), names, architecture })
+    say(sizes(made))
+    const missing = [...new Set(made.flatMap((each) => each.missing))]
+    if (missing.length > 0) say(`Without S3: npm run clouds installs ${missing.join(' and ')}.`)
   } catch (error) {
     fail(error)
   }

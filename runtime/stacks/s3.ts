@@ -1,5 +1,6 @@
 /** Bytes in a store that speaks S3, and those of the web: where no disk outlives the process. */
 import type { Bindings, BlobStore } from '#shared/bindings.ts'
+import { ConfigError } from '#shared/errors.ts'
 import type { Config } from '../config.ts'
 
 export interface S3Config {
@@ -22,7 +23,11 @@ export function s3Of(config: Config): S3Config | undefined {
 }
 
 export async function openS3(where: S3Config): Promise<BlobStore> {
-  const { s3Blobs } = await import('../drivers/blobs/s3.ts')
+  const { s3Blobs } = await import('../drivers/blobs/s3.ts').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
+    const lack = 'expected the client of S3 to be installed, and it is not: npm run clouds'
+    throw new ConfigError(`S3_BUCKET: ${lack}`, { cause: error })
+  })
   return s3Blobs(where)
 }
 
