@@ -52,7 +52,11 @@ export async function readBatch(files: SpoolFiles, file: SpoolFile, grows: boole
   const offset = files.offsetOf(file)
   const left = file.bytes - offset
   if (left <= 0) return { entries: [], end: offset, more: false }
-  await using handle = await open(files.path(file), 'r')
-  const read = await readLines(handle, offset, left, grows)
-  return { entries: entriesOf(read, offset), end: offset + read.length, more: left > PUSH_BYTES_MAX }
+  const handle = await open(files.path(file), 'r')
+  try {
+    const read = await readLines(handle, offset, left, grows)
+    return { entries: entriesOf(read, offset), end: offset + read.length, more: left > PUSH_BYTES_MAX }
+  } finally {
+    await handle.close()
+  }
 }
