@@ -29,7 +29,8 @@ function stateOf(test: TestCase): 'passed' | 'failed' | 'skipped' {
 function skippedIn(node: TestModule | TestSuite, name: string): string[] {
   const skipped = [...node.children.allTests()].map((test) => stateOf(test) === 'skipped')
   if (!skipped.includes(true)) return []
-  if (!skipped.includes(false)) return [`skipped: ${name} (${skipped.length === 1 ? '1 test' : `${skipped.length} tests`})`]
+  if (!skipped.includes(false))
+    return [`skipped: ${name} (${skipped.length === 1 ? '1 test' : `${skipped.length} tests`})`]
   return [...node.children].flatMap((child: TestCase | TestSuite) => {
     const path = `${name} > ${child.name}`
     if (child.type === 'suite') return skippedIn(child, path)
