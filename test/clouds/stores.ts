@@ -1,10 +1,10 @@
 /** What is a cloud's own for one place: a database and a part of a bucket, each behind a proxy that can be cut. */
 import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
-import { MongoClient } from 'mongodb'
 import { hasClients } from './installed.ts'
 import type { Running } from '../scenarios/target.ts'
-import { mongoServer, ownDatabase } from '../servers/mongo.ts'
+import { mongoServer } from '../servers/mongo.ts'
+import { proxiedDatabase } from '../servers/mongo-proxied.ts'
 import { startProxy } from '../servers/proxy.ts'
 import { s3Server } from '../servers/s3.ts'
 
@@ -27,24 +27,6 @@ export interface Stores extends AsyncDisposable, Pick<Running, 'files' | 'lose' 
 /** Whether the servers and the clients for a cloud's places are there. */
 export async function hasStores(): Promise<boolean> {
   return hasClients && (await mongoServer()) !== null && (await s3Server()) !== null
-}
-
-async function openDatabase() {
-  const direct = ownDatabase((await mongoServer())!)
-  const url = new URL(direct)
-  const proxy = await startProxy({ host: url.hostname, port: Number(url.port || 27_017) })
-  url.host = `127.0.0.1:${proxy.port}`
-  // A member of a replica set would name the address that it has itself.
-  url.searchParams.set('directConnection', 'true')
-  return {
-    uri: url.href,
-    proxy,
-    async [Symbol.asyncDispose]() {
-      await proxy[Symbol.asyncDispose]()
-      await using client = new MongoClient(direct)
-      await client.db().dropDatabase()
-    },
-  }
 }
 
 async function openBucket() {
@@ -95,7 +77,7 @@ async function openBucket() {
 
 export async function openStores(): Promise<Stores> {
   await using stack = new AsyncDisposableStack()
-  const database = stack.use(await openDatabase())
+  const database = stack.use(await proxiedDatabase())
   const bucket = stack.use(await openBucket())
   const owned = stack.move()
   return {

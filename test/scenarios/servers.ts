@@ -3,11 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { MongoClient } from 'mongodb'
 import { MARKER } from '../../runtime/drivers/blobs/marker.ts'
 import { until } from '../runtime/until.ts'
-import { mongoServer, ownDatabase } from '../servers/mongo.ts'
-import { type Proxy, startProxy } from '../servers/proxy.ts'
+import { mongoServer } from '../servers/mongo.ts'
+import { proxiedDatabase } from '../servers/mongo-proxied.ts'
 import { ownRedis, redisServer } from '../servers/redis.ts'
 import { filesBelow, replaceByFile, replaceByNothing, type StartedProcess, startProcess } from './process.ts'
 import { messagesIn } from './running.ts'
@@ -21,31 +20,6 @@ const WORKER_FUNCTIONS = 'process-image,notify,sweep-tasks'
 /** True where there are servers for this file. */
 export async function hasServers(): Promise<boolean> {
   return (await mongoServer()) !== null && (await redisServer()) !== null
-}
-
-interface Database extends AsyncDisposable {
-  /** By way of the proxy. */
-  uri: string
-  proxy: Proxy
-}
-
-/** A database of its own behind a proxy, so that it can be taken away from this target alone. */
-async function openDatabase(): Promise<Database> {
-  const direct = ownDatabase((await mongoServer())!)
-  const url = new URL(direct)
-  const proxy = await startProxy({ host: url.hostname, port: Number(url.port || 27_017) })
-  url.host = `127.0.0.1:${proxy.port}`
-  // A member of a replica set would name the address that it has itself.
-  url.searchParams.set('directConnection', 'true')
-  return {
-    uri: url.href,
-    proxy,
-    async [Symbol.asyncDispose]() {
-      await proxy[Symbol.asyncDispose]()
-      await using client = new MongoClient(direct)
-      await client.db().dropDatabase()
-    },
-  }
 }
 
 /** Of a Redis that others use too: each of the targets below has as many for itself, one for each start. */
@@ -84,7 +58,7 @@ function target(name: string, firstDatabase: number, splits: readonly Record<str
       const folder = await mkdtemp(join(tmpdir(), 'revela-scenarios-'))
       stack.defer(() => rm(folder, { recursive: true, force: true }))
       const redis = stack.use(await openRedis(firstDatabase + (starts++ % DATABASES)))
-      const { uri, proxy } = stack.use(await openDatabase())
+      const { uri, proxy } = stack.use(await proxiedDatabase())
       const servers = { MONGODB_URI: uri, REDIS_URL: redis.uri }
       const processes: StartedProcess[] = []
       // One after the other: the first prepares the database.
