@@ -33,11 +33,10 @@ const START_MS = 60_000
 /** Resolves once it is ready. */
 export async function startProgram({ command, env, port, cwd }: ProgramOptions): Promise<Program> {
   const [file, ...args] = command as [string, ...string[]]
-  const { PATH = '', HOME = '', LAB_HOME, LAB_NODE = process.execPath } = process.env
-  const lab = { LAB_NODE, ...(LAB_HOME ? { LAB_HOME } : {}) }
+  const { PATH = '', HOME = '' } = process.env
   const child = spawn(file, args, {
     cwd,
-    env: { PATH, HOME, ...lab, LOG_LEVEL: 'error', ...env },
+    env: { PATH, HOME, LOG_LEVEL: 'error', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let said = ''

@@ -104,16 +104,14 @@ const STARTS: Record<Cloud, Start | null> = {
   'aws-lambda': (cwd, port) => {
     if (!LAMBDA) return program(process.execPath, ['call.mjs'], { cwd, env: { ...ENV, PORT: String(port) } })
     const env = Object.entries(ENV).flatMap(([name, value]) => ['--env', `${name}=${value}`])
-    const { LAB_HOME, LAB_NODE = process.execPath } = process.env
     const options = ['--dir', cwd, '--handler', 'index.handler', '--port', String(port), ...env]
-    const lab = { LAB_NODE, ...(LAB_HOME ? { LAB_HOME } : {}) }
-    return program(LAMBDA[0]!, [...LAMBDA.slice(1), ...options], { cwd, env: lab })
+    return program(LAMBDA[0]!, [...LAMBDA.slice(1), ...options], { cwd })
   },
   azure: AZURE
     ? (cwd, port) =>
         program(AZURE[0]!, [...AZURE.slice(1), '--dir', cwd, '--port', String(port)], {
           cwd,
-          env: { ...ENV, AZURE_HTTP_STREAM: 'off', LAB_NODE: process.env['LAB_NODE'] ?? process.execPath },
+          env: { ...ENV, AZURE_HTTP_STREAM: 'off' },
         })
     : null,
 }
