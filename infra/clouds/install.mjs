@@ -11,16 +11,13 @@ const here = fileURLToPath(new URL('.', import.meta.url))
 const reach = fileURLToPath(new URL('../../runtime/node_modules', import.meta.url))
 const less = process.argv.includes('--s3') ? ['--omit=dev', '--omit=optional'] : []
 
-/** The queue driver's own, though it comes with another: it signs in where no client of a service is needed. */
-const ALSO = ['google-auth-library']
-
 /** One by one: with the folder as a whole, what the clients depend on would stand before the runtime's own packages. */
 function link() {
   const { dependencies, optionalDependencies, devDependencies } = JSON.parse(
     readFileSync(join(here, 'package.json'), 'utf8'),
   )
   rmSync(reach, { recursive: true, force: true })
-  for (const name of [...Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies }), ...ALSO]) {
+  for (const name of Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies })) {
     const target = join(here, 'node_modules', name)
     if (!existsSync(target)) continue
     const from = dirname(join(reach, name))
