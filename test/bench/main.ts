@@ -14,6 +14,7 @@ import { latency } from './rows/latency.ts'
 import { memory } from './rows/memory.ts'
 import { render } from './rows/render.ts'
 import { request } from './rows/request.ts'
+import { servers } from './rows/servers.ts'
 import { start } from './rows/start.ts'
 
 const ROWS: Record<string, (folder: string) => Promise<Measured[]>> = {
@@ -23,6 +24,7 @@ const ROWS: Record<string, (folder: string) => Promise<Measured[]>> = {
   start,
   accept,
   memory,
+  servers,
 }
 
 /** On the disk where tasks are kept: a temp folder may lie in memory, where syncing costs nothing. */
