@@ -5,7 +5,6 @@ import { type Import, importsOf } from './imports.ts'
 export const OF_FUNCTION: Record<string, Record<string, string>> = {
   'create-task': {
     '@fastify/busboy': 'a form is taken apart while it arrives',
-    'file-type': 'a refusal names what was sent instead of a picture',
   },
   'process-image': { sharp: 'decodes and encodes; render.ts alone', thumbhash: 'the placeholder' },
   notify: { standardwebhooks: "signs as the receivers' libraries verify" },
@@ -76,7 +75,13 @@ export const ROWS: Row[] = [
       SHARED,
     ],
   },
-  { from: 'shared', files: /^shared\/()/, may: () => [SHARED, only('hono', '@hono/zod-openapi', 'node:crypto')] },
+  {
+    from: 'shared',
+    files: /^shared\/()/,
+    may: () => [SHARED, only('hono', '@hono/zod-openapi', 'node:crypto', 'node:buffer')],
+    // A refusal names what was sent instead of a picture; who sends a picture does not pay for it.
+    late: only('file-type'),
+  },
   {
     from: 'runtime/bindings.ts',
     files: /^runtime\/bindings\.ts()$/,

@@ -69,6 +69,7 @@ const PLANTED: [file: string, text: string][] = [
   ['shared/task.ts', "import { readFile } from 'node:fs/promises'"],
   ['shared/task.ts', "import type { Config } from '../runtime/config.ts'"],
   ['shared/task.ts', "import undici = require('undici')"],
+  ['shared/picture/describe.ts', "import { fileTypeFromBuffer } from 'file-type'"],
   ['runtime/bindings.ts', "import { openEmbedded } from './stacks/embedded.ts'"],
   ['runtime/bindings.ts', "export { openEmbedded } from './stacks/embedded.ts'"],
   ['runtime/bindings.ts', "await import('./drivers/fetch/undici.ts')"],

@@ -1,56 +1,21 @@
 /** One request becomes one task, or leaves nothing behind. */
+import type { Accepted } from '#shared/answer-task.ts'
 import type { Bindings } from '#shared/bindings.ts'
 import { InvocationEnded, Problem, unavailable } from '#shared/errors.ts'
-import { CHECK_MARGIN_MS } from '#shared/limits.ts'
 import { taskCreated } from '#shared/message.ts'
-import { newTaskId, type Source, type Task, timeOfTaskId } from '#shared/task.ts'
+import { newTask } from '#shared/new-task.ts'
+import { refuseCallback } from '#shared/source.ts'
+import { newTaskId, type Task, timeOfTaskId } from '#shared/task.ts'
 import type { BodyKind } from './body.ts'
 import { type Claim, deleted, fingerprintOf, refuseOther } from './idempotency.ts'
-import { type AskedTask, readTask } from './read.ts'
-import { type Deposit, hashOnly, storeIn } from './receive.ts'
-import { placeSource, refuseCallback, sourceText } from './source.ts'
-
-export interface Accepted {
-  task: Task
-  /** The task was there before this request. */
-  replayed: boolean
-}
+import { readTask } from './read.ts'
+import { type Deposit, hashOnly, storeIn } from '#shared/picture/receive.ts'
+import { placeSource, sourceText } from './source.ts'
 
 /** The collector takes orphans older than its grace: a task that old would refer to files that may go at any moment. */
 function refuseStale(env: Bindings, taskId: string): void {
   if (Date.now() - timeOfTaskId(taskId) <= env.settings.gcGraceMs / 2) return
   throw new Problem('unavailable', 'The request took too long; send it again.', { headers: { 'Retry-After': '1' } })
-}
-
-function newTask(env: Bindings, taskId: string, asked: AskedTask, source: Source, fingerprint: string | null): Task {
-  const now = new Date()
-  const { options, metadata, callbackUrl } = asked
-  return {
-    id: taskId,
-    schemaVersion: 1,
-    status: 'pending',
-    createdAt: now.toISOString(),
-    updatedAt: now.toISOString(),
-    completedAt: null,
-    expiresAt: null,
-    attempts: 0,
-    progress: 0,
-    source,
-    options,
-    metadata,
-    placeholder: null,
-    color: null,
-    variants: [],
-    warnings: [],
-    error: null,
-    callback: callbackUrl === null ? null : { url: callbackUrl, status: 'pending', attempts: 0, lastStatus: null },
-    retryOf: asked.source.kind === 'task' ? asked.source.taskId : null,
-    fingerprint,
-    traceparent: env.invocation.traceparent,
-    deliveries: 0,
-    lastError: null,
-    nextCheckAt: now.getTime() + CHECK_MARGIN_MS,
-  }
 }
 
 /** `null` when this call made the task, else the one that has its id. */
@@ -105,7 +70,9 @@ async function attempt(
   const source = await placeSource(env, asked, { taskId, takenOver, sink, copying })
   refuseStale(env, taskId)
   if (env.invocation.signal.aborted) throw new Problem('request-timeout', 'The request ended early.')
-  const task = newTask(env, taskId, asked, source, claim && fingerprintOf(sourceText(asked.source), asked))
+  const fingerprint = claim && fingerprintOf(sourceText(asked.source), asked)
+  const retryOf = asked.source.kind === 'task' ? asked.source.taskId : null
+  const task = newTask(env, taskId, { ...asked, source, fingerprint, retryOf })
   const existing = await insert(env, task, deposit)
   return existing === null ? { task, replayed: false } : await yieldTo(env, existing, task, deposit)
 }

@@ -1,8 +1,8 @@
-/** The request's body: which kind it is, and its bytes, at the pace of whoever takes them. */
-import { Buffer } from 'node:buffer'
+/** The request's body: which kind it is. */
+import { chunksOf, tooLarge } from '#shared/body.ts'
 import { Problem } from '#shared/errors.ts'
 import { FIELDS_BYTES_MAX, KIB } from '#shared/limits.ts'
-import { invalid } from './faults.ts'
+import { invalid } from '#shared/options/faults.ts'
 
 export type BodyKind = 'multipart' | 'raw' | 'json'
 
@@ -48,10 +48,6 @@ export async function bodyKind(request: Request, signal: AbortSignal): Promise<B
   return kind
 }
 
-export function tooLarge(max: number, what = 'The image'): Problem {
-  return new Problem('too-large', `${what} has more than ${max} bytes, the most that is accepted.`)
-}
-
 /** Refuses by Content-Length what would be refused by counting; chunked bodies are counted alone. */
 export function refuseLength(request: Request, kind: BodyKind, inputBytesMax: number): void {
   const length = Number(request.headers.get('content-length') ?? 0)
@@ -60,54 +56,4 @@ export function refuseLength(request: Request, kind: BodyKind, inputBytesMax: nu
   if (kind === 'multipart' && length > inputBytesMax + FIELDS_BYTES_MAX + MULTIPART_OVERHEAD_MAX) {
     throw tooLarge(inputBytesMax)
   }
-}
-
-/** The sender stopped: it went away, was too slow, or its stream broke. */
-function stopped(cause: unknown): Problem {
-  return new Problem('request-timeout', 'The request body did not arrive as a whole. Nothing was stored.', { cause })
-}
-
-/**
- * Rejects when the signal aborts, also while nothing arrives. What is left unread stays with the runtime: cancelling
- * the stream would close the connection before a refusal is read.
- */
-export async function* chunksOf(body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const reader = body.getReader()
-  const stop = (): void => reader.releaseLock()
-  signal.addEventListener('abort', stop, { once: true })
-  try {
-    for (;;) {
-      if (signal.aborted) throw stopped(signal.reason)
-      const { done, value } = await reader.read().catch((cause: unknown) => {
-        throw stopped(signal.aborted ? signal.reason : cause)
-      })
-      if (done) return
-      yield value
-    }
-  } finally {
-    signal.removeEventListener('abort', stop)
-    reader.releaseLock()
-  }
-}
-
-/** A JSON object's members; 400 for anything else. */
-export async function readJson(chunks: AsyncIterable<Uint8Array>): Promise<Map<string, unknown>> {
-  const parts: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of chunks) {
-    bytes += chunk.length
-    if (bytes > FIELDS_BYTES_MAX) throw tooLarge(FIELDS_BYTES_MAX, 'The JSON body')
-    parts.push(chunk)
-  }
-  if (bytes === 0) throw invalid('', NO_IMAGE)
-  let value: unknown
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(parts, bytes)))
-  } catch (cause) {
-    throw invalid('', 'Expected a JSON object, got text that is no valid JSON.', cause)
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalid('', 'Expected a JSON object with url or taskId, got another JSON value.')
-  }
-  return new Map(Object.entries(value))
 }

@@ -4,8 +4,8 @@ import type { Bindings } from '#shared/bindings.ts'
 import { Problem } from '#shared/errors.ts'
 import { IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_LOCK_MS, IDEMPOTENCY_TTL_MS } from '#shared/limits.ts'
 import { newTaskId, type Task } from '#shared/task.ts'
-import { invalid } from './faults.ts'
-import type { Asked } from './options.ts'
+import { invalid } from '#shared/options/faults.ts'
+import type { Asked } from '#shared/options/options.ts'
 
 const RENEW_EVERY_MS = IDEMPOTENCY_LOCK_MS / 3
 const RETRY_AFTER_SECONDS = 2

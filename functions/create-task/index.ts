@@ -1,8 +1,8 @@
 /** POST /tasks: stores the original, records the task together with its message, and answers. */
+import { type Accepted, answerTask } from '#shared/answer-task.ts'
 import { type AppContext, createApp, preferWait } from '#shared/http.ts'
 import { WAIT_SECONDS_MAX } from '#shared/limits.ts'
-import { type Accepted, acceptTask, replayTask } from './accept.ts'
-import { answerTask } from './answer.ts'
+import { acceptTask, replayTask } from './accept.ts'
 import { bodyKind, refuseLength } from './body.ts'
 import { idempotencyKey, reserve } from './idempotency.ts'
 import { route } from './route.ts'

@@ -1,10 +1,11 @@
 /** multipart/form-data (RFC 7578): one file part named `image`, and fields before or after it. */
 import type { BusboyFileStream, BusboyInstance } from '@fastify/busboy'
 import { Buffer } from 'node:buffer'
+import { tooLarge } from '#shared/body.ts'
 import { FIELDS_BYTES_MAX, KIB } from '#shared/limits.ts'
-import { MULTIPART_OVERHEAD_MAX, tooLarge } from './body.ts'
-import { invalid, shown } from './faults.ts'
-import type { TextOption } from './given.ts'
+import { MULTIPART_OVERHEAD_MAX } from './body.ts'
+import { invalid, shown } from '#shared/options/faults.ts'
+import type { TextOption } from '#shared/options/given.ts'
 
 const IMAGE_PART = 'image'
 /** Parts of one body, the image among them; the options are fewer, but `variants` may be repeated. */

@@ -1,12 +1,13 @@
 /** Reads a request of any kind: its options, and its image into the sink. */
 import type { Bindings } from '#shared/bindings.ts'
-import { type BodyKind, chunksOf, readJson } from './body.ts'
-import { gatherFaults, type Faults, issuesOf, shown } from './faults.ts'
-import { givenAsText, type TextOption } from './given.ts'
+import { chunksOf, readJson } from '#shared/body.ts'
+import type { BodyKind } from './body.ts'
+import { gatherFaults, type Faults, issuesOf, shown } from '#shared/options/faults.ts'
+import { givenAsText, type TextOption } from '#shared/options/given.ts'
 import { readForm } from './multipart.ts'
-import { type Asked, normalise } from './options.ts'
-import { receiveImage, type Sink } from './receive.ts'
-import { UrlSchema } from './schema.ts'
+import { type Asked, normalise } from '#shared/options/options.ts'
+import { receiveImage, type Sink } from '#shared/picture/receive.ts'
+import { UrlSchema } from '#shared/options/schema.ts'
 import type { AskedSource } from './source.ts'
 
 export type AskedTask = Asked & { source: AskedSource }
@@ -70,7 +71,7 @@ function jsonSource(url: unknown, taskId: unknown, faults: Faults): AskedSource 
 }
 
 async function readMembers(request: Request, body: ReadableStream<Uint8Array>, env: Bindings): Promise<AskedTask> {
-  const members = await readJson(chunksOf(body, env.invocation.signal))
+  const members = await readJson(chunksOf(body, env.invocation.signal), 'url or taskId')
   const faults = gatherFaults('json')
   const source = jsonSource(members.get('url'), members.get('taskId'), faults)
   members.delete('url')

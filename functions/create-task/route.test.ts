@@ -2,7 +2,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { expect, test } from 'vitest'
 import config from './config.ts'
 import app from './index.ts'
-import { OPTION_NAMES } from './schema.ts'
+import { OPTION_NAMES } from '#shared/options/schema.ts'
 
 interface Operation {
   parameters: Array<{ name: string; in: string }>

@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { IDEMPOTENCY_KEY_MAX, WAIT_SECONDS_MAX } from '#shared/limits.ts'
 import { problemContent, TaskSchema } from '#shared/representation.ts'
 import { INPUT_FORMATS, MEDIA_TYPE } from '#shared/variant.ts'
-import { JsonBodySchema, OPTION_NAMES } from './schema.ts'
+import { JsonBodySchema, OPTION_NAMES } from '#shared/options/schema.ts'
 
 type Schema = Record<string, unknown> & { description?: string }
 

@@ -1,10 +1,11 @@
 /** Where the image comes from, and what of it is known when the task is made. */
 import type { Bindings } from '#shared/bindings.ts'
 import { Problem } from '#shared/errors.ts'
+import { refuseCost, refuseUrl, UNKNOWN_SOURCE, uploadedSource } from '#shared/source.ts'
 import { isTerminal, type Source, type Task, TASK_ID } from '#shared/task.ts'
-import { EXTENSION, INPUT_FORMATS, type InputFormat, MEDIA_TYPE, originalKey, outputCost } from '#shared/variant.ts'
-import type { Asked } from './options.ts'
-import { type Received, refusePixels, type Sink } from './receive.ts'
+import { EXTENSION, INPUT_FORMATS, type InputFormat, originalKey } from '#shared/variant.ts'
+import type { Asked } from '#shared/options/options.ts'
+import { type Received, refusePixels, type Sink } from '#shared/picture/receive.ts'
 
 /** What the request said, before anything is looked up. */
 export type AskedSource =
@@ -16,54 +17,6 @@ export type AskedSource =
 export function sourceText(source: AskedSource): string {
   if (source.kind === 'upload') return source.image.sha256
   return source.kind === 'url' ? `url:${source.url}` : `task:${source.taskId}`
-}
-
-const UNKNOWN: Source = {
-  kind: 'url',
-  filename: null,
-  url: null,
-  key: null,
-  mediaType: null,
-  bytes: null,
-  width: null,
-  height: null,
-  frames: null,
-  sha256: null,
-}
-
-function refuseUrl(env: Bindings, url: string, what: string): void {
-  const refusal = env.fetch.refusal(url)
-  if (refusal !== null) throw new Problem('url-not-allowed', `${what}: ${refusal}`)
-}
-
-export function refuseCallback(env: Bindings, callbackUrl: string | null): void {
-  if (callbackUrl === null) return
-  const { callbacks, publicUrl } = env.settings
-  if (!callbacks || publicUrl === undefined) {
-    throw new Problem('callback-not-configured', 'callbackUrl needs WEBHOOK_SECRET and PUBLIC_URL on this server.')
-  }
-  refuseUrl(env, callbackUrl, 'callbackUrl')
-}
-
-/** Where the orientation is still unknown, the cheaper way round counts: what can be finished is not refused. */
-function refuseCost(
-  env: Bindings,
-  { options }: Asked,
-  size: { width: number; height: number; upright: boolean },
-): void {
-  const { outputCostMax } = env.settings
-  const { width, height } = size
-  const cost = outputCost(options.variants, { width, height })
-  const turned = size.upright ? cost : outputCost(options.variants, { width: height, height: width })
-  if (Math.min(cost, turned) <= outputCostMax) return
-  const detail = `The variants cost ${Math.min(cost, turned)} pixels (each of an AVIF counts 8), at most ${outputCostMax} are allowed.`
-  throw new Problem('output-too-costly', detail)
-}
-
-function uploaded({ image, filename }: Extract<AskedSource, { kind: 'upload' }>): Source {
-  const { key, format, bytes, sha256, header } = image
-  const size = header?.upright ? { width: header.width, height: header.height } : { width: null, height: null }
-  return { ...UNKNOWN, kind: 'upload', filename, key, mediaType: MEDIA_TYPE[format], bytes, sha256, ...size }
 }
 
 function formatOf(key: string): InputFormat {
@@ -128,9 +81,9 @@ export async function placeSource(
   const { source } = asked
   if (source.kind === 'url') {
     refuseUrl(env, source.url, 'url')
-    return { ...UNKNOWN, kind: 'url', url: source.url }
+    return { ...UNKNOWN_SOURCE, kind: 'url', url: source.url }
   }
   if (source.kind === 'task') return await copied(env, source.taskId, asked, target)
   if (source.image.header) refuseCost(env, asked, source.image.header)
-  return uploaded(source)
+  return uploadedSource(source.image, source.filename)
 }

@@ -1,12 +1,17 @@
 /** The answer to an accepted request: the task, as it is or as it ends within the time that was asked for. */
-import type { Bindings } from '#shared/bindings.ts'
-import { SECOND_MS } from '#shared/limits.ts'
-import { represent, type TaskRepresentation } from '#shared/representation.ts'
-import { isTerminal, type Task } from '#shared/task.ts'
-import { waitFor } from '#shared/wait.ts'
-import type { Accepted } from './accept.ts'
+import type { Bindings } from './bindings.ts'
+import { SECOND_MS } from './limits.ts'
+import { represent, type TaskRepresentation } from './representation.ts'
+import { isTerminal, type Task } from './task.ts'
+import { waitFor } from './wait.ts'
 
 const RETRY_AFTER_SECONDS = 1
+
+export interface Accepted {
+  task: Task
+  /** The task was there before this request. */
+  replayed: boolean
+}
 
 /** The task as soon as it is terminal, else as it is when the time is up. */
 async function whenTerminal({ tasks, invocation }: Bindings, task: Task, ms: number): Promise<Task> {
@@ -26,7 +31,7 @@ export interface Answer {
   body: TaskRepresentation
 }
 
-/** 201 with a terminal task when a wait was asked for and it ended in time, else 202. */
+/** Of the function that accepts it: 201 with a terminal task when a wait was asked for and it ended in time, else 202. */
 export async function answerTask(
   env: Bindings,
   { task, replayed }: Accepted,
@@ -34,7 +39,7 @@ export async function answerTask(
 ): Promise<Answer> {
   const waiting = waitSeconds !== null && waitSeconds > 0 && !isTerminal(task)
   const latest = waiting ? await whenTerminal(env, task, waitSeconds * SECOND_MS) : task
-  const body = await represent(latest, env.links)
+  const body = await represent(latest, env.links, env.invocation.caller)
   const status = waitSeconds !== null && isTerminal(latest) ? 201 : 202
   const headers: Record<string, string> = {
     // A signature is for whoever reads the task, not for whatever logs the headers.

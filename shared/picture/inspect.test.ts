@@ -6,7 +6,10 @@ import { animation, picture } from '../../test/pictures.ts'
 import { exifOrientation } from './exif.ts'
 import { type Inspection, isHeader } from './header.ts'
 import { HEAD_BYTES_MAX, inspector } from './inspect.ts'
-import { slices } from './requests.fixture.ts'
+
+function* slices(bytes: Uint8Array, size: number): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
 
 function inspect(bytes: Uint8Array, format: InputFormat, size = 64 * 1024): Inspection {
   const reader = inspector(format)

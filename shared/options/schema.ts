@@ -1,4 +1,4 @@
-/** The options of POST /tasks, one schema for each: what the document shows and what is checked. */
+/** The options of a task, one schema for each: what the document shows and what is checked. */
 import { z } from '@hono/zod-openapi'
 import { METADATA_PAIRS_MAX, SIDE_MAX, SIDE_MIN, URL_CHARS_MAX, VARIANTS_MAX } from '#shared/limits.ts'
 import { FITS, OUTPUT_FORMATS, POSITIONS, VARIANT_NAME } from '#shared/variant.ts'
@@ -87,6 +87,9 @@ const VariantsSchema = z.union([z.string(), ListSchema]).meta({
 
 export const OPTION_NAMES = ['variants', ...Object.keys(OPTION_SCHEMAS)] as const
 
+/** The options as members of a JSON body. */
+export const OPTION_MEMBERS = { variants: VariantsSchema.optional(), ...z.object(OPTION_SCHEMAS).partial().shape }
+
 export const JsonBodySchema = z
   .strictObject({
     url: UrlSchema.optional().meta({
@@ -95,8 +98,7 @@ export const JsonBodySchema = z
       examples: ['https://example.com/cat.jpg'],
     }),
     taskId: z.string().optional().meta({ description: 'A task whose stored original is used anew.' }),
-    variants: VariantsSchema.optional(),
-    ...z.object(OPTION_SCHEMAS).partial().shape,
+    ...OPTION_MEMBERS,
   })
   .meta({
     description: 'Exactly one of `url` and `taskId`, and the options.',
