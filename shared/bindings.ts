@@ -153,6 +153,11 @@ export interface Blob {
   body: ReadableStream<Uint8Array>
 }
 
+export interface Presigned {
+  url: string
+  headers: Record<string, string>
+}
+
 /** Files by key. A key's bytes never change: the first complete write of it wins, and no reader ever sees part of one. */
 export interface BlobStore {
   /** Writes durably, then appears under its key at once. Where the key exists, describes what is there: `created` false. */
@@ -163,6 +168,11 @@ export interface BlobStore {
   /** Hard link or server-side copy: each can be deleted alone. False when `from` is not there. */
   copy(from: BlobKey, to: BlobKey): Promise<boolean>
   delete(key: BlobKey): Promise<void>
+  /**
+   * A URL to which `bytes` bytes may be PUT without us until `expiresAt` (Unix ms), once: not where the key exists. What
+   * must be sent with them stands in `headers`. Null where there is no way but through `put`.
+   */
+  presign(key: BlobKey, limit: { bytes: number; expiresAt: number }): Promise<Presigned | null>
   /** All files of a task, originals and variants. */
   deleteTask(taskId: string): Promise<void>
   /** Variants of a task alone. */
@@ -200,6 +210,8 @@ export interface Links {
    * `until` (Unix ms).
    */
   of(task: Pick<Task, 'id' | 'options' | 'source'>, until?: number): Promise<TaskLinks>
+  /** One path as a link that is good until `expiresAt` (Unix ms); absolute and signed as those of a task. */
+  sign(path: string, expiresAt: number): Promise<string>
 }
 
 /** What the environment decides and functions need, read-only. */

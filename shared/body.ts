@@ -8,6 +8,13 @@ export function tooLarge(max: number, what = 'The image'): Problem {
   return new Problem('too-large', `${what} has more than ${max} bytes, the most that is accepted.`)
 }
 
+export function refuseEncoding({ headers }: Request): void {
+  const encoding = headers.get('content-encoding')
+  if (encoding === null || encoding.toLowerCase() === 'identity') return
+  const detail = `Expected a body as it is, got Content-Encoding ${encoding.slice(0, 100)}.`
+  throw new Problem('unsupported-media-type', detail)
+}
+
 /** The sender stopped: it went away, was too slow, or its stream broke. */
 function stopped(cause: unknown): Problem {
   return new Problem('request-timeout', 'The request body did not arrive as a whole. Nothing was stored.', { cause })

@@ -27,7 +27,7 @@ export const METHODS = {
   ],
   queue: ['send', 'remove'],
   cache: ['get', 'add', 'set'],
-  links: ['of'],
+  links: ['of', 'sign'],
 } as const satisfies { [Name in keyof Bindings]?: readonly (keyof Bindings[Name])[] }
 
 export type RemoteBinding = keyof typeof METHODS

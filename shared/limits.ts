@@ -42,6 +42,9 @@ export const IDEMPOTENCY_TTL_MS = DAY_MS
 /** How long a key stays taken by a request that died; renewed each third of it while the request runs. */
 export const IDEMPOTENCY_LOCK_MS = 10 * SECOND_MS
 
+/** How long an upload's links are good; never longer than half of GC_GRACE, since the collector counts from its id. */
+export const UPLOAD_LINK_MS = 15 * MINUTE_MS
+
 /** Characters of a source or callback URL. */
 export const URL_CHARS_MAX = 2_048
 /** Bytes of a JSON body, and of all fields of a multipart body together. */

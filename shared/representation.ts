@@ -1,6 +1,6 @@
 /** The Task as clients see it: its schema for the OpenAPI document, and how a document becomes one. */
 import { z } from '@hono/zod-openapi'
-import type { Bindings, Caller } from './bindings.ts'
+import type { Caller, Links } from './bindings.ts'
 import { type ProblemCode, PROBLEMS } from './errors.ts'
 import { STATUSES, type Task } from './task.ts'
 import type { VariantSpec } from './variant.ts'
@@ -118,7 +118,7 @@ function requested(spec: VariantSpec, format: string): string | VariantSpec {
 }
 
 /** Writes a task out for a client; the only place where links are signed, so no cache ever holds a signature. */
-export async function represent(task: Task, links: Bindings['links'], caller?: Caller): Promise<TaskRepresentation> {
+export async function represent(task: Task, links: Pick<Links, 'of'>, caller?: Caller): Promise<TaskRepresentation> {
   // Whoever came by a signed link gets none that outlives it: a link must not renew itself.
   const hrefs = await links.of(task, caller?.kind === 'link' ? caller.expiresAt : undefined)
   const { key: _key, ...source } = task.source

@@ -85,11 +85,25 @@ export function pixelsMax(format: InputFormat, inputPixelsMax: number): number {
  */
 export type BlobKey = `${'input' | 'output'}/${string}/${string}.${string}`
 
-export const BLOB_KEY =
-  /^(input|output)\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\/[a-z0-9][a-z0-9_-]{0,63}\.(jpg|png|webp|gif|avif)$/
+const TASK_FOLDER = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+const PICTURE = '[a-z0-9][a-z0-9_-]{0,63}\\.(?:jpg|png|webp|gif|avif)'
+
+export const BLOB_KEY = new RegExp(
+  `^(?:(?:input|output)/${TASK_FOLDER}/${PICTURE}|input/${TASK_FOLDER}/upload\\.(?:bin|json))$`,
+)
 
 export function originalKey(taskId: string, format: InputFormat): BlobKey {
   return `input/${taskId}/original.${EXTENSION[format]}`
+}
+
+/** What was sent to an upload's link, until it is a task's original. */
+export function uploadKey(taskId: string): BlobKey {
+  return `input/${taskId}/upload.bin`
+}
+
+/** What an upload was asked for with. */
+export function uploadTermsKey(taskId: string): BlobKey {
+  return `input/${taskId}/upload.json`
 }
 
 export function variantKey(taskId: string, name: string, format: EncodedFormat): BlobKey {

@@ -95,6 +95,7 @@ export async function testBindings(overrides: Partial<Bindings> = {}): Promise<T
           task.options.variants.map(({ name }) => [name, `/tasks/${task.id}/variants/${name}`]),
         ),
       }),
+      sign: async (path) => path,
     },
     settings: testSettings(),
     invocation: testInvocation(),

@@ -16,7 +16,7 @@ export const OF_DRIVER: Record<string, string[]> = {
   tasks: ['mongodb'],
   cache: ['lru-cache'],
   fetch: ['undici', 'ipaddr.js'],
-  blobs: ['@aws-sdk/client-s3'],
+  blobs: ['@aws-sdk/client-s3', '@aws-sdk/s3-request-presigner'],
   queue: ['bullmq', 'google-auth-library', '@azure/storage-queue', '@aws-sdk/client-sqs'],
   'rate-limit': ['rate-limiter-flexible'],
   redis: ['ioredis'],

@@ -1,5 +1,5 @@
 /** The request's body: which kind it is. */
-import { chunksOf, tooLarge } from '#shared/body.ts'
+import { chunksOf, refuseEncoding, tooLarge } from '#shared/body.ts'
 import { Problem } from '#shared/errors.ts'
 import { FIELDS_BYTES_MAX, KIB } from '#shared/limits.ts'
 import { invalid } from '#shared/options/faults.ts'
@@ -38,13 +38,7 @@ export async function bodyKind(request: Request, signal: AbortSignal): Promise<B
   if (contentType === null) return await refuseUntyped(body, signal)
   const kind = kindOf(contentType)
   if (kind === null) throw unsupported(contentType.slice(0, 100))
-  const encoding = headers.get('content-encoding')
-  if (encoding !== null && encoding.toLowerCase() !== 'identity') {
-    throw new Problem(
-      'unsupported-media-type',
-      `Expected a body as it is, got Content-Encoding ${encoding.slice(0, 100)}.`,
-    )
-  }
+  refuseEncoding(request)
   return kind
 }
 

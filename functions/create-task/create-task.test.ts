@@ -122,6 +122,7 @@ describe('an upload', () => {
     await using env = await testBindings()
     const { links } = env
     env.links = {
+      ...links,
       of: async (task) => ({
         ...(await links.of(task)),
         self: `https://pics.example.com/tasks/${task.id}?signature=secret`,

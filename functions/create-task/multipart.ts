@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer'
 import { tooLarge } from '#shared/body.ts'
 import { FIELDS_BYTES_MAX, KIB } from '#shared/limits.ts'
 import { MULTIPART_OVERHEAD_MAX } from './body.ts'
+import { displayName } from '#shared/filename.ts'
 import { invalid, shown } from '#shared/options/faults.ts'
 import type { TextOption } from '#shared/options/given.ts'
 
@@ -13,7 +14,6 @@ const PARTS_MAX = 64
 /** Bytes and lines of one part's header. */
 const PART_HEADER_BYTES_MAX = 8 * KIB
 const PART_HEADER_LINES_MAX = 32
-const FILENAME_CHARS_MAX = 255
 
 interface ImagePart {
   bytes: AsyncIterable<Uint8Array>
@@ -31,12 +31,6 @@ export interface FormOptions<T> {
   /** Aborted when reading fails, so that nothing waits for chunks any more. */
   stop: AbortController
   take: (part: ImagePart) => Promise<T>
-}
-
-function displayName(filename: string | undefined): string | null {
-  // oxlint-disable-next-line no-control-regex -- what must not reach a terminal or a header
-  const name = (filename ?? '').replace(/[\0-\x1f\x7f-\x9f]/g, '').slice(0, FILENAME_CHARS_MAX)
-  return name === '' ? null : name
 }
 
 async function openParser(contentType: string): Promise<BusboyInstance> {

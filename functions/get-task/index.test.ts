@@ -52,6 +52,7 @@ test('the tag covers the window of the links', async () => {
   await using env = await testBindings()
   const { id } = await completedTask(env)
   const links = (window: string): Links => ({
+    ...env.links,
     of: async (task) => ({ ...(await env.links.of(task)), events: `/tasks/${id}?exp=${window}` }),
   })
   const first = await get({ ...env, links: links('1') }, id)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { DAY_MS, GC_FOLDERS_PER_RUN } from '#shared/limits.ts'
 import { newTaskId } from '#shared/task.ts'
-import { originalKey, variantKey } from '#shared/variant.ts'
+import { originalKey, uploadKey, uploadTermsKey, variantKey } from '#shared/variant.ts'
 import { testBindings, testInvocation, type TestBindings } from '../../test/bindings.ts'
 import { completedTask, derive } from '../../test/tasks.ts'
 import { collectOrphans } from './collect.ts'
@@ -25,6 +25,17 @@ async function filesOf(env: TestBindings): Promise<string[]> {
   const entries = await readdir(env.folder, { recursive: true, withFileTypes: true })
   return entries.flatMap((entry) => (entry.isFile() ? [entry.name] : [])).sort()
 }
+
+test('takes an upload that was never completed, once nobody can any more', async () => {
+  await using env = await testBindings()
+  const young = newTaskId(now - DAY_MS + 60_000)
+  for (const id of [newTaskId(OLD), newTaskId(OLD - 1), young]) {
+    await env.blobs.put(uploadTermsKey(id), Buffer.from('{}'))
+    if (id !== young) await env.blobs.put(uploadKey(id), Buffer.from('x'))
+  }
+  await collectOrphans(env, now)
+  expect(await folders(env)).toEqual([young])
+})
 
 /** A blob store of folders that exist by name alone. */
 function named(env: TestBindings, ids: string[]) {

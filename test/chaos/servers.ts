@@ -47,7 +47,7 @@ export interface ServersChaosResult extends Outcome {
   faults: Faults & { atCrashPoint: number }
 }
 
-const API_FUNCTIONS = 'create-task,get-task,get-variant,list-tasks,delete-task'
+const API_FUNCTIONS = 'create-task,create-upload,get-task,get-variant,list-tasks,delete-task'
 const WORKER_FUNCTIONS = 'process-image,notify,sweep-tasks'
 const WORKERS = 2
 // Of a message that was lost in mid-work: its timeout and margin (75 s), two sweeps, and the work itself.

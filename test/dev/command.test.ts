@@ -40,8 +40,8 @@ test('npm run dev finishes a task, and a change in shared/ reloads every functio
   const file = join(project.path, 'shared/errors.ts')
   const text = await readFile(file, 'utf8')
   await writeFile(file, text.replace("title: 'Not found'", "title: 'Not found any more'"))
-  const names = ['create-task', 'delete-task', 'get-task', 'get-variant', 'list-tasks', 'notify', 'process-image']
-  for (const name of [...names, 'sweep-tasks']) {
+  const names = ['create-task', 'create-upload', 'delete-task', 'get-task', 'get-variant', 'list-tasks']
+  for (const name of [...names, 'notify', 'process-image', 'sweep-tasks']) {
     const reloaded = new RegExp(`"function":"${name}".*"msg":"reloaded"`)
     await until(`${name} is reloaded`, () => reloaded.test(dev.stdout()), LONG_MS)
   }

@@ -1,6 +1,7 @@
 /** What an operator can set: presets, limits, expiry, origins, no negotiation, a rate limit. */
 import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { newTaskId } from '#shared/task.ts'
 import { animation, picture } from '../pictures.ts'
 import { answerOf, problemOf, taskOf, WAIT } from './client.ts'
 import { padded } from './files.ts'
@@ -68,6 +69,16 @@ export function configured(target: Target): void {
       expect(await allowed('https://app.example')).toBe('https://app.example')
       expect(await allowed('https://app.example.evil')).toBeNull()
       expect(await allowed('http://localhost:5173')).toBeNull()
+    })
+
+    it('CORS_ORIGINS: a page of one may send a file to the link of an upload, and complete it', async () => {
+      const ask = { origin: 'https://app.example', 'access-control-request-method': 'PUT' }
+      const path = `/uploads/${newTaskId()}`
+      const { headers, status } = await place.api.fetch(path, { method: 'OPTIONS', headers: ask })
+      expect([status, headers.get('access-control-allow-origin')]).toEqual([204, ask.origin])
+      expect(headers.get('access-control-allow-methods')?.split(', ')).toEqual(
+        expect.arrayContaining(['PUT', 'POST', 'OPTIONS']),
+      )
     })
 
     describe('INPUT_BYTES_MAX', () => {

@@ -8,13 +8,14 @@ import { newKey } from './idempotency.ts'
 import { ask } from './raw-request.ts'
 import { running } from './running.ts'
 import type { Target } from './target.ts'
+import { uploadLinks } from './uploads.ts'
 
 const KEYS = ['first-key-of-the-scenarios', 'second-key-of-the-scenarios'] as const
 const SIGNING_KEYS = ['signing-key-that-is-new', 'signing-key-that-was-before'] as const
 const DAY_SECONDS = 24 * 60 * 60
 
 /** A link as a server would have written it that had this signing key. */
-function signed(path: string, key: string, exp: number): string {
+export function signed(path: string, key: string, exp: number): string {
   return `${path}?exp=${exp}&sig=${createHmac('sha256', key).update(`${path}\n${exp}`).digest('base64url')}`
 }
 
@@ -42,6 +43,7 @@ export function keys(target: Target): void {
         ['GET', '/tasks/{id}/variants/100x'],
         ['GET', '/tasks/{id}/original'],
         ['GET', '/tasks/01999999-9999-7999-8999-999999999999'],
+        ['POST', '/uploads'],
         ['GET', '/metrics'],
       ])('%s %s is 401 with WWW-Authenticate', async (method, template) => {
         for (const headers of [{}, { 'x-api-key': 'wrong' }, { authorization: 'Bearer wrong' }, { 'x-api-key': '' }]) {
@@ -93,6 +95,8 @@ export function keys(target: Target): void {
       expect((await ask(`${place.api.url}/tasks`, headers)).status).toBe(200)
       expect((await ask(`${place.api.url}/tasks`, headers, 'POST')).body).toMatchObject({ code: 'invalid-request' })
     })
+
+    uploadLinks(place, SIGNING_KEYS[0])
 
     describe('signed links', () => {
       it('give no link that outlives the one that opened the task', async () => {

@@ -20,6 +20,7 @@ import { options } from './options.ts'
 import { outages } from './outage.ts'
 import { photos } from './photos.ts'
 import { underway } from './underway.ts'
+import { uploads } from './uploads.ts'
 import { urls } from './urls.ts'
 import { running } from './running.ts'
 import { slowSources } from './slow-source.ts'
@@ -48,6 +49,7 @@ export function scenarios(target: Target): void {
       negotiation(place)
       listing(place)
       deleting(place)
+      uploads(place)
       looksRight(place)
       hostile(place)
       photos(place)

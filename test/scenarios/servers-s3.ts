@@ -11,7 +11,7 @@ import { messagesIn } from './running.ts'
 import type { Running, Target } from './target.ts'
 
 const SPLITS: Record<string, string>[] = [
-  { FUNCTIONS: 'create-task,get-task,get-variant,list-tasks,delete-task' },
+  { FUNCTIONS: 'create-task,create-upload,get-task,get-variant,list-tasks,delete-task' },
   // The api's own port is not theirs.
   { FUNCTIONS: 'process-image,notify,sweep-tasks', METRICS_PORT: '' },
   { FUNCTIONS: 'process-image,notify,sweep-tasks', METRICS_PORT: '' },

@@ -14,7 +14,7 @@ import type { Running, Target } from './target.ts'
 
 /** How long the stores may take to be prepared. */
 const READY_MS = 25_000
-const API_FUNCTIONS = 'create-task,get-task,get-variant,list-tasks,delete-task'
+const API_FUNCTIONS = 'create-task,create-upload,get-task,get-variant,list-tasks,delete-task'
 const WORKER_FUNCTIONS = 'process-image,notify,sweep-tasks'
 
 /** True where there are servers for this file. */

@@ -64,6 +64,7 @@ export function filesystemBlobs({ marked = false, ...folders }: FilesystemOption
       await reachOrNull(unlink(path))
       await removeIfEmpty(dirname(path))
     },
+    presign: async () => null,
     deleteTask: async (taskId) => {
       await removeFolder(folderOf(inputPath, taskId))
       await removeFolder(folderOf(outputPath, taskId))

@@ -53,6 +53,8 @@ export function openBucket({ bucket, region, endpoint, credentials, prefix = '',
     maxAttempts: TRIES,
     // Else each larger put has a connection of its own, and waits for the server's word before it sends.
     expectContinueHeader: false,
+    // Every write of ours names its checksum; in a presigned URL it would be that of no bytes.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
     // Its stream around an answer's does not let go of the connection when a reader leaves.
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: {

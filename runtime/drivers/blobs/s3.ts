@@ -8,6 +8,7 @@ import type { BlobStore } from '#shared/bindings.ts'
 import type { BlobKey } from '#shared/variant.ts'
 import { checkKey, checkTaskId } from './paths.ts'
 import { type Bucket, isTaken, openBucket, reach, reachOrNull, type S3Options } from './s3-bucket.ts'
+import { presignPut } from './s3-presign.ts'
 import { abandonBelow, deleteBelow, listTaskIds } from './s3-list.ts'
 import { fetchFile, placeOf, readObject } from './s3-read.ts'
 import { writeObject } from './s3-write.ts'
@@ -48,6 +49,7 @@ export function s3Blobs(options: S3Options): BlobStore & { close(): void } {
       // S3 answers the same where there is nothing.
       await reach(bucket.client.send(new DeleteObjectCommand(placeOf(bucket, checkKey(key)))))
     },
+    presign: async (key, limit) => await presignPut(bucket, checkKey(key), limit),
     deleteTask: async (taskId) => {
       checkTaskId(taskId)
       await Promise.all([removeBelow(bucket, `input/${taskId}/`), removeBelow(bucket, `output/${taskId}/`)])

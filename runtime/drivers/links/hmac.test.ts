@@ -73,6 +73,17 @@ describe('links', () => {
     )
   })
 
+  test('of one path end when they are told to, not with the day', async () => {
+    const links = linksBy(['key'], 'https://images.example')
+    const end = NOW + 900_000
+    const url = new URL(await links.sign('/uploads/1', end))
+    expect(url.origin + url.pathname).toBe('https://images.example/uploads/1')
+    expect(links.check(url, end - 1)).toEqual({ kind: 'valid', expiresAt: end })
+    expect(links.check(url, end)).toEqual({ kind: 'invalid' })
+    expect(links.check(new URL(url.search, `${BASE}/uploads/2`), end - 1)).toEqual({ kind: 'invalid' })
+    expect(await linksBy([]).sign('/uploads/1', end)).toBe('/uploads/1')
+  })
+
   test('of an original that is gone are null', async () => {
     expect((await linksBy(['key']).of({ ...whole, source: { ...source, key: null } })).original).toBeNull()
   })

@@ -23,16 +23,17 @@ export interface HmacLinksOptions {
 }
 
 export function hmacLinks({ keys, ttlMs, publicUrl = '' }: HmacLinksOptions): LinkSigner {
-  const signed = (path: string, isPublic: boolean, until: number): string => {
+  const until = (path: string, expiresAt: number): string => {
     const key = keys[0]
-    if (key === undefined || isPublic) return publicUrl + path
-    const windowEnd = Math.ceil(Date.now() / WINDOW_MS) * WINDOW_MS
-    const expires = Math.floor(Math.min(windowEnd + ttlMs, until) / 1_000)
+    if (key === undefined) return publicUrl + path
+    const expires = Math.floor(expiresAt / 1_000)
     return `${publicUrl}${path}?exp=${expires}&sig=${signature(key, path, expires).toString('base64url')}`
   }
   return {
-    of: async ({ id, options, source }, until = Infinity) => {
-      const sign = (path: string): string => signed(path, options.access === 'public', until)
+    of: async ({ id, options, source }, latest = Infinity) => {
+      const windowEnd = Math.ceil(Date.now() / WINDOW_MS) * WINDOW_MS
+      const end = Math.min(windowEnd + ttlMs, latest)
+      const sign = (path: string): string => (options.access === 'public' ? publicUrl + path : until(path, end))
       const self = `/tasks/${id}`
       const hrefs = options.variants.map(({ name }) => [name, sign(`${self}/variants/${name}`)] as const)
       return {
@@ -42,6 +43,7 @@ export function hmacLinks({ keys, ttlMs, publicUrl = '' }: HmacLinksOptions): Li
         variants: Object.fromEntries(hrefs),
       }
     },
+    sign: async (path, expiresAt) => until(path, expiresAt),
     check(url, now = Date.now()) {
       const sig = url.searchParams.get('sig')
       if (sig === null) return { kind: 'unsigned' }

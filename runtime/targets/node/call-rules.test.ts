@@ -30,6 +30,10 @@ const ABOUT: Partial<Record<Call, { good: unknown[][]; bad: unknown[][] }>> = {
     bad: [['image-processing', `${other}.created`], [mine]],
   },
   'links.of': { good: [[{ id: mine }]], bad: [[{ id: other }], [null]] },
+  'links.sign': {
+    good: [[`/uploads/${mine}`], [`/tasks/${mine}/original`]],
+    bad: [[`/tasks/${other}`], [`/tasks/${other}/${mine}`], [`/tasks/${mine}0`], [undefined], [{ id: mine }]],
+  },
 }
 for (const name of METHODS.cache) {
   const bad = [[`task:${other}`], [`task:${other}:${mine}`], [`${mine}0`], [`task:${mine}0`], [undefined], [{}]]
@@ -71,7 +75,7 @@ describe('a call of a container', () => {
 
   it('that decodes pictures has no name for other tasks, messages, keys and links', () => {
     const { calls } = checkConfig(config)
-    const more: Call[] = ['tasks.create', 'tasks.delete', 'queue.send', 'queue.remove', 'links.of']
+    const more: Call[] = ['tasks.create', 'tasks.delete', 'queue.send', 'queue.remove', 'links.of', 'links.sign']
     const ofOthers = new Set([...OF_NONE, ...more])
     expect(calls.filter((call) => ofOthers.has(call))).toEqual([])
   })

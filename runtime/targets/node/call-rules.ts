@@ -46,6 +46,7 @@ const RULES: Partial<Record<Call, Rule>> = {
   'cache.add': byKey,
   'cache.set': byKey,
   'links.of': (task, [of]) => idOf(of) === task,
+  'links.sign': (task, [path]) => typeof path === 'string' && path.split('/')[2] === task,
 }
 
 function idOf(value: unknown): unknown {

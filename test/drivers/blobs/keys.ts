@@ -28,6 +28,10 @@ const STRANGE_KEYS = [
   `input\\${ID}\\original.jpg`,
   `other/${ID}/original.jpg`,
   `input/%2e%2e/original.jpg`,
+  `input/${ID}/original.json`,
+  `input/${ID}/upload.bin\n`,
+  `output/${ID}/upload.bin`,
+  `output/${ID}/upload.json`,
 ]
 const STRANGE_IDS = ['', '.', '..', '../..', `${ID}/..`, `${ID}/`, ID.toUpperCase(), `${ID}\0`, ID.replace('-7', '-4')]
 
