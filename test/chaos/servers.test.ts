@@ -3,7 +3,7 @@ import { hasOwnMongo } from '../servers/mongo.ts'
 import { hasOwnRedis } from '../servers/redis.ts'
 import { runServersChaos } from './servers.ts'
 
-const FAULTS = { worker: 46, redis: 4, flush: 2, freeze: 3, mongo: 5 }
+const FAULTS = { worker: 25, redis: 3, flush: 2, freeze: 2, mongo: 3 }
 const KILLS = Object.values(FAULTS).reduce((sum, times) => sum + times)
 
 test.skipIf(!hasOwnMongo() || !hasOwnRedis())(

@@ -7,6 +7,7 @@ import { entry } from '../clouds/programs.ts'
 import { pubsubServer, type PubsubMessage } from '../clouds/pubsub-server.ts'
 import { pushSubscription } from '../clouds/push.ts'
 import { openStores } from '../clouds/stores.ts'
+import { hasOwnRedis, ownRedis } from '../servers/redis.ts'
 import { ANY_HOST, because, FRONT_END, NO_METRICS_PORT, OWN_CACHES, UNREMOVED, UNSEEN } from './cloud-exceptions.ts'
 import type { Exceptions } from './exceptions.ts'
 import type { Running, Target } from './target.ts'
@@ -19,11 +20,15 @@ const ATTEMPTS_MIN = 5
 async function start(env: Record<string, string>): Promise<Running> {
   await using stack = new AsyncDisposableStack()
   const stores = stack.use(await openStores())
+  // With a Redis beside it who waits is told at once; without, the store is asked each second.
+  const redis = await ownRedis()
+  if (redis) stack.use(redis)
   const subscriptions = new Map<string, Dispatcher<PubsubMessage>>()
   const pubsub = stack.use(await pubsubServer((topic, message) => subscriptions.get(topic)?.add(message)))
   const auth = env['API_KEY'] ? {} : { AUTH: 'platform' }
   const google = { GOOGLE_CLOUD_PROJECT: 'test-project', PUBSUB_EMULATOR_HOST: new URL(pubsub.url).host }
-  const common = { ...stores.env, ...auth, ...env, ...google }
+  const beside = redis ? { REDIS_URL: redis.uri } : {}
+  const common = { ...stores.env, ...beside, ...auth, ...env, ...google }
   const { http, queues, timers } = await partsOf(env)
   const program = (FUNCTIONS: string, port: number) => ({
     command: [process.execPath, FRAMEWORK, '--target=revela', `--source=${entry('google-cloud')}`, `--port=${port}`],
@@ -84,7 +89,7 @@ export const googleCloud: Target = {
     ...UNSEEN,
     ...NO_METRICS_PORT,
     ...UNREMOVED,
-    ...OWN_CACHES,
+    ...(hasOwnRedis() ? {} : OWN_CACHES),
     ...FRONT_END,
     ...OF_THE_FRAMEWORK,
   },

@@ -198,7 +198,9 @@ describe.skipIf(!server)('an S3 store', () => {
       await file[Symbol.asyncDispose]()
       expect(await readdir(folder)).toEqual([])
     } finally {
-      process.env['TMPDIR'] = given
+      // Undefined would be set as a word.
+      if (given === undefined) delete process.env['TMPDIR']
+      else process.env['TMPDIR'] = given
       await rm(folder, { recursive: true })
       await store.delete(key)
     }
