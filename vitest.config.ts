@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     include: ['{functions,shared,runtime,test}/**/*.test.ts'],
     pool: 'forks',
+    // Most of them wait for processes of their own: a core kept free would stand idle.
+    maxWorkers: '100%',
     reporters: ['default', './test/reporter.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
