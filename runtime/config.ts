@@ -27,6 +27,7 @@ const Environment = z.object({
   S3_REGION: z.string().default('us-east-1'),
   S3_ENDPOINT: is.serverUrl('http', 'https').optional(),
   S3_PREFIX: is.keyPrefix.optional(),
+  S3_PRESIGN: z.enum(['on', 'off']).default('on'),
   S3_ACCESS_KEY_ID: z.string().optional(),
   S3_SECRET_ACCESS_KEY: z.string().optional(),
   LOKI_URL: is.serverUrl('http', 'https').optional(),

@@ -10,6 +10,8 @@ export interface S3Config {
   prefix?: string | undefined
   /** Unset: AWS's own. */
   endpoint?: string | undefined
+  /** Whether clients can reach the bucket at this address: then they are given links to it. */
+  presign?: boolean
   /** Unset: the default chain of the AWS SDK (environment, profile, the role of the machine). */
   credentials?: { accessKeyId: string; secretAccessKey: string } | undefined
 }
@@ -18,8 +20,9 @@ export function s3Of(config: Config): S3Config | undefined {
   const { S3_BUCKET: bucket, S3_REGION: region, S3_ENDPOINT: endpoint, S3_PREFIX: prefix } = config
   const { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = config
   if (!bucket) return undefined
+  const presign = config.S3_PRESIGN === 'on'
   const credentials = accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined
-  return { bucket, region, endpoint, prefix, credentials }
+  return { bucket, region, endpoint, prefix, credentials, presign }
 }
 
 export async function openS3(where: S3Config): Promise<BlobStore> {

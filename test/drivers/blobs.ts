@@ -2,6 +2,7 @@
 import { describe } from 'vitest'
 import type { BlobStore } from '#shared/bindings.ts'
 import { naming } from './blobs/keys.ts'
+import { presigning } from './blobs/presign.ts'
 import { aborting, putting } from './blobs/put.ts'
 import { copying, reading } from './blobs/read.ts'
 import { deleting, listing, tidying } from './blobs/remove.ts'
@@ -10,8 +11,8 @@ export interface OpenBlobStore extends AsyncDisposable {
   blobs: BlobStore
 }
 
-/** `open` gives an empty store of its own at each call. */
-export function describeBlobStore(name: string, open: () => Promise<OpenBlobStore>): void {
+/** `open` gives an empty store of its own at each call. `presigns`: it lets others write into it by a signed URL. */
+export function describeBlobStore(name: string, open: () => Promise<OpenBlobStore>, presigns = false): void {
   describe(`blob store: ${name}`, () => {
     putting(open)
     aborting(open)
@@ -21,5 +22,6 @@ export function describeBlobStore(name: string, open: () => Promise<OpenBlobStor
     tidying(open)
     listing(open)
     naming(open)
+    presigning(open, presigns)
   })
 }

@@ -8,7 +8,7 @@ import { reach, reachOrNull } from './faults.ts'
 import { removeIfEmpty } from './folder.ts'
 import { listTaskFolders } from './list.ts'
 import { checkMark } from './marker.ts'
-import { folderOf, pathOf, rootOf, type BlobFolders } from './paths.ts'
+import { checkKey, folderOf, pathOf, rootOf, type BlobFolders } from './paths.ts'
 import { readFile } from './read.ts'
 import { removeUnfinished, writeFile } from './write.ts'
 
@@ -64,7 +64,10 @@ export function filesystemBlobs({ marked = false, ...folders }: FilesystemOption
       await reachOrNull(unlink(path))
       await removeIfEmpty(dirname(path))
     },
-    presign: async () => null,
+    presign: async (key) => {
+      checkKey(key)
+      return null
+    },
     deleteTask: async (taskId) => {
       await removeFolder(folderOf(inputPath, taskId))
       await removeFolder(folderOf(outputPath, taskId))

@@ -13,6 +13,8 @@ export interface S3Options {
   credentials?: { accessKeyId: string; secretAccessKey: string } | undefined
   /** Before every name in the bucket: several installations may share one. Empty, or with a slash at its end. */
   prefix?: string | undefined
+  /** False where clients cannot reach the bucket by this name: then no URL is presigned. Default true. */
+  presign?: boolean
   /** For tests, which cannot wait as long. */
   timeouts?: Partial<Timeouts>
 }

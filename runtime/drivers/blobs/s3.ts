@@ -49,7 +49,10 @@ export function s3Blobs(options: S3Options): BlobStore & { close(): void } {
       // S3 answers the same where there is nothing.
       await reach(bucket.client.send(new DeleteObjectCommand(placeOf(bucket, checkKey(key)))))
     },
-    presign: async (key, limit) => await presignPut(bucket, checkKey(key), limit),
+    presign: async (key, limit) => {
+      checkKey(key)
+      return options.presign === false ? null : await presignPut(bucket, key, limit)
+    },
     deleteTask: async (taskId) => {
       checkTaskId(taskId)
       await Promise.all([removeBelow(bucket, `input/${taskId}/`), removeBelow(bucket, `output/${taskId}/`)])

@@ -45,6 +45,7 @@ export function naming(open: () => Promise<OpenBlobStore>): void {
     await expect(store.blobs.asFile(key)).rejects.toThrow(TypeError)
     await expect(store.blobs.copy(key, good)).rejects.toThrow(TypeError)
     await expect(store.blobs.copy(good, key)).rejects.toThrow(TypeError)
+    await expect(store.blobs.presign(key, { bytes: 1, expiresAt: Date.now() + 1_000 })).rejects.toThrow(TypeError)
     await expect(store.blobs.delete(key)).rejects.toThrow(TypeError)
   })
 
