@@ -6,6 +6,7 @@ import { Problem, problemResponse } from '#shared/errors.ts'
 import { UPLOAD_TOTAL_MS } from '../../limits.ts'
 import { Answer, answerOn } from './answer.ts'
 import { answerClientErrors } from './client-errors.ts'
+import { letGoOfBodies } from './rest-of-body.ts'
 import { relieveUploads } from './upload-memory.ts'
 import { BODY_IDLE_MS, HEADER_BYTES_MAX, HEADERS_MS, KEEP_ALIVE_MS } from './limits.ts'
 import { type HttpContext, type HttpHandler, SECURE_HEADERS } from '../../triggers/http.ts'
@@ -75,6 +76,7 @@ export function nodeServer(handler: HttpHandler, bodyIdleMs = BODY_IDLE_MS, head
     noDelay: true,
   })
   server.on('request', (incoming, outgoing) => void listener(incoming, outgoing))
+  letGoOfBodies(server)
   boundIdleBodies(server, bodyIdleMs)
   answerClientErrors(server)
   relieveUploads(server)
