@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
-import type { TaskStore } from '#shared/bindings.ts'
+import { describe, expect, test, vi } from 'vitest'
+import type { BlobStore, TaskStore } from '#shared/bindings.ts'
 import { InvocationEnded, unavailable } from '#shared/errors.ts'
-import { MINUTE_MS } from '#shared/limits.ts'
+import { DAY_MS, MINUTE_MS, UPLOAD_LINK_MS } from '#shared/limits.ts'
 import type { TaskRepresentation } from '#shared/representation.ts'
 import { newTaskId } from '#shared/task.ts'
-import { uploadKey } from '#shared/variant.ts'
+import { uploadKey, uploadTermsKey } from '#shared/variant.ts'
 import { testBindings, type TestBindings, testInvocation, testSettings } from '../../test/bindings.ts'
 import { picture } from '../../test/pictures.ts'
 import { fail } from '../../test/tasks.ts'
@@ -172,12 +172,44 @@ describe('POST /uploads/{taskId}', () => {
     expect(await answerOf(await complete(env, id))).toBe('404 not-found')
   })
 
-  test('is over when its time is', async () => {
-    await using env = await testBindings({ settings: testSettings({ gcGraceMs: 2 }) })
-    const { id } = await asked(env, { bytes: jpeg.length })
-    await env.blobs.put(uploadKey(id), jpeg)
+  test('is over when its time is, also for who has a key', async () => {
+    await using env = await testBindings()
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - UPLOAD_LINK_MS - 1 })
+    const id = await uploaded(env).finally(() => vi.useRealTimers())
     expect(await answerOf(await complete(env, id))).toBe('403 link-invalid')
     expect(await env.tasks.get(id)).toBeNull()
+  })
+
+  test('makes no task of files that the collector may be taking', async () => {
+    await using env = await testBindings()
+    const id = await uploaded(env)
+    const copy: BlobStore['copy'] = async (...args) => {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + DAY_MS })
+      return await env.blobs.copy(...args)
+    }
+    const late = complete({ ...env, blobs: { ...env.blobs, copy } }, id).finally(() => vi.useRealTimers())
+    expect(await answerOf(await late)).toBe('403 link-invalid')
+    expect(await env.tasks.get(id)).toBeNull()
+  })
+
+  test('what another completion has taken away meanwhile is found in its task', async () => {
+    await using env = await testBindings()
+    const id = await uploaded(env)
+    expect((await complete(env, id)).status).toBe(202)
+    // As if it had asked for the task a moment before there was one.
+    const early = (): TestBindings => {
+      let asked = 0
+      return { ...env, tasks: { ...env.tasks, get: async (key) => (asked++ === 0 ? null : await env.tasks.get(key)) } }
+    }
+    const withoutTerms = await complete(early(), id)
+    const terms = { schemaVersion: 1, bytes: jpeg.length, expiresAt: Date.now() + MINUTE_MS }
+    await env.blobs.put(uploadTermsKey(id), Buffer.from(JSON.stringify(terms)))
+    const withoutFile = await complete(early(), id)
+    for (const { status, headers } of [withoutTerms, withoutFile]) {
+      expect([status, headers.get('idempotent-replayed')]).toEqual([202, 'true'])
+    }
+    expect(env.queue.sent).toHaveLength(1)
+    expect(await filesOf(env, id)).toEqual(['original.jpg'])
   })
 })
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { KIB } from '#shared/limits.ts'
+import type { BlobStore } from '#shared/bindings.ts'
 import { newTaskId } from '#shared/task.ts'
 import { uploadKey } from '#shared/variant.ts'
 import { testBindings, testInvocation, testSettings } from '../../test/bindings.ts'
@@ -66,6 +67,29 @@ describe('PUT /uploads/{taskId}', () => {
     expect(await answerOf(await send(env, id, withLength ? wrong : slices(wrong)))).toBe(answer)
     expect(await filesOf(env, id)).toEqual(['upload.json'])
     expect((await send(env, id, file)).status).toBe(204)
+  })
+
+  test.each([
+    ['says so', { 'Content-Length': String(bytes + 1) }],
+    ['does not', {}],
+  ])('reads no more than it must of what is too long: one that %s', async (_how, headers) => {
+    await using env = await testBindings()
+    const { id } = await asked(env, { bytes })
+    let read = 0
+    const endless = (function* () {
+      for (; read < 100; read++) yield file
+    })()
+    expect(await answerOf(await send(env, id, endless, headers))).toBe('413 too-large')
+    expect(read).toBeLessThanOrEqual('Content-Length' in headers ? 0 : 2)
+  })
+
+  test('says what was wrong, whatever the store makes of it', async () => {
+    await using env = await testBindings()
+    const { id } = await asked(env, { bytes })
+    const put: BlobStore['put'] = async (...args) =>
+      await env.blobs.put(...args).catch((cause: unknown) => Promise.reject(new Error('broken', { cause })))
+    const blobs = { ...env.blobs, put }
+    expect(await answerOf(await send({ ...env, blobs }, id, slices(file.subarray(1))))).toBe('400 invalid-request')
   })
 
   test('refuses a body that is compressed, and none', async () => {

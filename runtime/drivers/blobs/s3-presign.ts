@@ -19,8 +19,6 @@ export async function presignPut(
   const put = new PutObjectCommand({ ...placeOf(bucket, key), ContentLength: bytes, IfNoneMatch: '*' })
   const signed = getSignedUrl(bucket.client, put, {
     expiresIn: Math.max(1, Math.floor((expiresAt - Date.now()) / SECOND_MS)),
-    signableHeaders: new Set(['host', 'content-length', 'if-none-match']),
-    unhoistableHeaders: new Set(['if-none-match']),
   })
   return { url: await reach(signed), headers: CONDITION }
 }
