@@ -63,14 +63,17 @@ export function startCpuMs(pid: number): { alone: number; tree: number } {
   return { alone, tree: others.reduce((sum, member) => sum + threadsMs(member.pid), alone) }
 }
 
-/** Proportional set size of a process and all that descend from it: what they share is counted once. */
+/** Proportional set size: what a process shares with others is counted in parts. 0 for one that has gone. */
+export function processPssBytes(pid: number): number {
+  try {
+    const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')
+    return Number(/^Pss:\s+(\d+)/m.exec(text)?.[1] ?? 0) * 1024
+  } catch {
+    return 0
+  }
+}
+
+/** As processPssBytes, over a process and all that descend from it: what they share is counted once. */
 export function treePssBytes(pid: number): number {
-  const kibibytes = treeOf(pid).map((member) => {
-    try {
-      return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${member.pid}/smaps_rollup`, 'latin1'))?.[1] ?? 0)
-    } catch {
-      return 0
-    }
-  })
-  return kibibytes.reduce((sum, each) => sum + each, 0) * 1024
+  return treeOf(pid).reduce((sum, member) => sum + processPssBytes(member.pid), 0)
 }
