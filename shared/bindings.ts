@@ -177,7 +177,10 @@ export interface BlobStore {
   deleteTask(taskId: string): Promise<void>
   /** Variants of a task alone. */
   deleteOutput(taskId: string): Promise<void>
-  /** Removes what a put that died left of this task: unfinished writes that nothing was added to since `before`, Unix ms. */
+  /**
+   * Removes what a put that died left of this task: unfinished writes that nothing was added to since `before`, Unix ms;
+   * and, where the id is older than that, what was uploaded for it and not taken.
+   */
   tidy(taskId: string, before: number): Promise<void>
   /** Ids of tasks that have files, in id order, those after `after`. */
   listTasks(after: string, limit: number): Promise<string[]>

@@ -2,7 +2,8 @@
 import { access, rm, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { BlobStore } from '#shared/bindings.ts'
-import type { BlobKey } from '#shared/variant.ts'
+import { timeOfTaskId } from '#shared/task.ts'
+import { type BlobKey, uploadKey, uploadTermsKey } from '#shared/variant.ts'
 import { copyBlob } from './copy.ts'
 import { reach, reachOrNull } from './faults.ts'
 import { removeIfEmpty } from './folder.ts'
@@ -78,6 +79,9 @@ export function filesystemBlobs({ marked = false, ...folders }: FilesystemOption
     tidy: async (taskId, before) => {
       await removeUnfinished(folderOf(inputPath, taskId), before)
       await removeUnfinished(folderOf(outputPath, taskId), before)
+      if (timeOfTaskId(taskId) >= before) return
+      for (const key of [uploadKey(taskId), uploadTermsKey(taskId)]) await reachOrNull(unlink(pathOf(folders, key)))
+      await removeIfEmpty(folderOf(inputPath, taskId))
     },
     listTasks: async (after, limit) => await listTaskFolders([inputPath, outputPath], after, limit),
   }

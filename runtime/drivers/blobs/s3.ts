@@ -5,6 +5,7 @@
  */
 import { CopyObjectCommand, DeleteObjectCommand } from '@aws-sdk/client-s3'
 import type { BlobStore } from '#shared/bindings.ts'
+import { timeOfTaskId } from '#shared/task.ts'
 import type { BlobKey } from '#shared/variant.ts'
 import { checkKey, checkTaskId } from './paths.ts'
 import { type Bucket, isTaken, openBucket, reach, reachOrNull, type S3Options } from './s3-bucket.ts'
@@ -62,6 +63,8 @@ export function s3Blobs(options: S3Options): BlobStore & { close(): void } {
       checkTaskId(taskId)
       await abandonBelow(bucket, `input/${taskId}/`, before)
       await abandonBelow(bucket, `output/${taskId}/`, before)
+      // A presigned URL may be used once more when its file has been taken.
+      if (timeOfTaskId(taskId) < before) await deleteBelow(bucket, `input/${taskId}/upload.`)
     },
     listTasks: async (after, limit) => await listTaskIds(bucket, after, limit),
     close: () => bucket.client.destroy(),

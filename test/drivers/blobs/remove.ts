@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { newTaskId } from '#shared/task.ts'
-import { originalKey, variantKey } from '#shared/variant.ts'
+import { type BlobKey, originalKey, uploadKey, uploadTermsKey, variantKey } from '#shared/variant.ts'
 import type { OpenBlobStore } from '../blobs.ts'
 import { bytesOf, chunked, gated, MANY_BYTES } from './bytes.ts'
 
@@ -105,6 +105,19 @@ export function tidying(open: () => Promise<OpenBlobStore>): void {
       await store.blobs.tidy(key.split('/')[1]!, Date.now() - APART_MS)
       go()
       expect(await put).toMatchObject({ created: true, bytes: 2 * MANY_BYTES })
+    })
+
+    it('removes what was uploaded and not taken of an id that is old enough, and no picture', async () => {
+      await using store = await open()
+      const [old, young, bare] = [newTaskId(Date.now() - APART_MS), newTaskId(), newTaskId(Date.now() - APART_MS - 1)]
+      const keysOf = (id: string): BlobKey[] => [uploadKey(id), uploadTermsKey(id)]
+      for (const key of [old, young, bare].flatMap(keysOf)) await store.blobs.put(key, randomBytes(10))
+      await store.blobs.put(originalKey(old, 'jpeg'), randomBytes(20))
+      for (const id of [old, young, bare]) await store.blobs.tidy(id, Date.now() - APART_MS / 2)
+      expect(await store.blobs.listTasks('', 10)).toEqual([old, young])
+      for (const key of keysOf(old)) expect(await store.blobs.get(key)).toBeNull()
+      for (const key of keysOf(young)) expect(await bytesOf(await store.blobs.get(key))).toHaveLength(10)
+      expect(await bytesOf(await store.blobs.get(originalKey(old, 'jpeg')))).toHaveLength(20)
     })
 
     it('is content where there is nothing', async () => {
