@@ -182,6 +182,23 @@ const outcomes: [about: RegExp, check: (out: string, line: string) => Promise<vo
       expect(await statusOf(`/tasks/${TASK}/variants/800x800`)).toBe(404)
     },
   ],
+  [
+    /^TASK=.*\/uploads \|/,
+    (out) => {
+      expect(out).toBe('')
+      expect(TASK).toMatch(TASK_ID)
+      expect(ids).not.toContain(TASK)
+    },
+  ],
+  [/-T cat\.jpg/, (out) => expect(out).toMatch(/^HTTP\/1\.1 (100 Continue\s+HTTP\/1\.1 )?204 /)],
+  [
+    /-X POST.*\/uploads/,
+    (out) => {
+      const task = taskIn(out)
+      expect(task).toMatchObject({ id: TASK, status: 'completed', source: { kind: 'upload' } })
+      expect(sizes(task)).toEqual({ '1024x1024': 'image/jpeg 1024x768', '800x800': 'image/jpeg 800x600' })
+    },
+  ],
 ]
 
 test('the tour has commands, and each is looked at', () => {
