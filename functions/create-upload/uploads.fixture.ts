@@ -51,3 +51,13 @@ export async function filesOf(env: TestBindings, id: string): Promise<string[]> 
   const names = await readdir(join(env.folder, 'input', id)).catch((): string[] => [])
   return names.sort()
 }
+
+/** Asks for an upload and sends its file: `uploadedBy(jpeg)(env)` resolves with the id. */
+export function uploadedBy(usual: Uint8Array<ArrayBuffer>) {
+  return async (env: TestBindings, file = usual, options: Record<string, unknown> = {}): Promise<string> => {
+    const { id } = await asked(env, { bytes: file.length, ...options })
+    const { status } = await send(env, id, file)
+    if (status !== 204) throw new Error(`Expected the file to be taken, got ${status}`)
+    return id
+  }
+}

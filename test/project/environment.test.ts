@@ -130,6 +130,7 @@ test("every limit in the README's table is the constant", () => {
     '`Prefer: wait`, `?wait`': `${limits.WAIT_SECONDS_MAX} s`,
     'redirects of a URL source': `${limits.REDIRECTS_MAX}, each address checked`,
     'an idempotency key': `${limits.IDEMPOTENCY_KEY_MAX} characters, kept ${hours(limits.IDEMPOTENCY_TTL_MS)}`,
+    'a link of `POST /uploads`': `${limits.UPLOAD_LINK_MS / limits.MINUTE_MS} minutes, one file of exactly the size asked for`,
     'a callback': `${limits.CALLBACK_TRY_MS / limits.SECOND_MS} s a try, tried for ${hours(limits.CALLBACK_GIVE_UP_MS)}`,
   })
 })
