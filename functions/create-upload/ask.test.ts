@@ -16,7 +16,14 @@ describe('POST /uploads', () => {
     expect(id).toMatch(TASK_ID)
     const path = `/uploads/${id}`
     const { expiresAt, ...rest } = upload
-    expect(rest).toEqual({ id, uploadUrl: path, method: 'PUT', headers: {}, completeUrl: path, bytes: 5_000 })
+    expect(rest).toEqual({
+      id,
+      uploadUrl: path,
+      method: 'PUT',
+      headers: { 'Content-Type': 'application/octet-stream' },
+      completeUrl: path,
+      bytes: 5_000,
+    })
     const ms = Date.parse(expiresAt!) - timeOfTaskId(id)
     expect(ms).toBeGreaterThan(UPLOAD_LINK_MS - 1_000)
     expect(ms).toBeLessThanOrEqual(UPLOAD_LINK_MS)

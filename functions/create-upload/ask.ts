@@ -12,6 +12,9 @@ import { uploadKey } from '#shared/variant.ts'
 import type { Upload } from './route.ts'
 import { type Terms, writeTerms } from './terms.ts'
 
+/** Any other type is taken too; but some gateways and frameworks read what has none, or a text's, as text. */
+const AS_BYTES = { 'Content-Type': 'application/octet-stream' }
+
 const JSON_TYPE = /^application\/([\w.-]+\+)?json$/i
 
 function bodyOf({ body, headers }: Request): ReadableStream<Uint8Array> {
@@ -67,7 +70,7 @@ export async function askForUpload(request: Request, env: Bindings): Promise<Upl
   const { bytes } = asked
   const own = await env.links.sign(`/uploads/${id}`, expiresAt)
   const direct = await env.blobs.presign(uploadKey(id), { bytes, expiresAt })
-  const { url: uploadUrl, headers } = direct ?? { url: own, headers: {} }
+  const { url: uploadUrl, headers } = direct ?? { url: own, headers: AS_BYTES }
   return {
     id,
     uploadUrl,
