@@ -2,6 +2,7 @@
  * Everything that can be answered but a result: RFC 9457 problems, their codes, and the type that carries them. Longer
  * than 250 lines, since the codes are one list.
  */
+import { NOT_RUN_HEADER } from './verdict.ts'
 
 interface ProblemType {
   status: number
@@ -216,6 +217,17 @@ export function unavailable(what: string, cause?: unknown, retryAfterSeconds = 2
     cause,
     headers: { 'Retry-After': String(retryAfterSeconds) },
   })
+}
+
+/**
+ * As `unavailable`, of the task store: without it a function can neither begin nor end anything, so a queue message loses
+ * no attempt by it. (One whose store answers now and then would use up the attempts of pictures that nothing is wrong
+ * with.)
+ */
+export function taskStoreAway(what: string, cause?: unknown): Problem {
+  const problem = unavailable(what, cause)
+  problem.headers[NOT_RUN_HEADER] = '1'
+  return problem
 }
 
 /** What every call through a binding rejects with once its invocation was told that it is too late. */

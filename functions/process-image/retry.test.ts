@@ -1,9 +1,10 @@
 /** What is done with a task when a try fails: another one, or its end. */
 import { describe, expect, test, vi } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
-import { unavailable } from '#shared/errors.ts'
+import { taskStoreAway, unavailable } from '#shared/errors.ts'
 import { CHECK_LEASE_MS, CHECK_MARGIN_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
 import { variantKey } from '#shared/variant.ts'
+import { verdictOf } from '#shared/verdict.ts'
 import { testBindings, testSettings } from '../../test/bindings.ts'
 import { picture } from '../../test/pictures.ts'
 import { createTask, deliver, duringWork, withInvocation } from './deliveries.fixture.ts'
@@ -45,6 +46,23 @@ describe('another try', () => {
   const away = async (): Promise<never> => {
     throw unavailable('blob store')
   }
+
+  test('costs no attempt where it was the task store that was away, at the beginning or at the end', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    const gone = async (): Promise<never> => {
+      throw taskStoreAway('task store')
+    }
+    const counted = async (own: Bindings): Promise<unknown> => {
+      const { status, headers } = await deliver(own, { subject: id })
+      const verdict = verdictOf(new Response(null, { status, headers }))
+      return verdict.kind === 'retry' ? verdict.counted : verdict.kind
+    }
+    expect(await counted({ ...env, tasks: { ...env.tasks, claim: gone } })).toBe(false)
+    expect(await counted({ ...env, tasks: { ...env.tasks, settle: gone } })).toBe(false)
+    expect(await counted({ ...env, blobs: { ...env.blobs, put: away } })).toBe(true)
+    expect(await counted(env)).toBe('ack')
+  })
 
   test('where the blob store is away: 503, the reason is kept, and the sweeper waits longer than the queue', async () => {
     await using env = await testBindings()

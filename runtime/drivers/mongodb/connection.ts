@@ -1,6 +1,6 @@
 /** One client for a process: all that is kept in one MongoDB is asked for through it. */
 import type { Db, MongoClient, MongoClientOptions } from 'mongodb'
-import { unavailable } from '#shared/errors.ts'
+import { taskStoreAway } from '#shared/errors.ts'
 import { SECOND_MS } from '#shared/limits.ts'
 import { attempt } from './errors.ts'
 
@@ -90,7 +90,7 @@ export function openMongo(uri: string, options: OpenMongoOptions = {}): MongoCon
       ready = null
       if (!told && !closed) onError(error)
       told = true
-      throw unavailable(what, error)
+      throw taskStoreAway(what, error)
     })
     return ready
   }
@@ -102,7 +102,7 @@ export function openMongo(uri: string, options: OpenMongoOptions = {}): MongoCon
     },
     async call(what, work) {
       const run = attempt(what, async () => await work(await whenReady(what)))
-      return await within(callMs, run, () => unavailable(what, new Error(`No answer within ${callMs} ms.`)))
+      return await within(callMs, run, () => taskStoreAway(what, new Error(`No answer within ${callMs} ms.`)))
     },
     async close() {
       closed = true

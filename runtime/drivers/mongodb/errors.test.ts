@@ -1,6 +1,7 @@
 import { MongoNetworkError, MongoServerError, MongoServerSelectionError, MongoWriteConcernError } from 'mongodb'
 import { expect, test } from 'vitest'
 import { Problem } from '#shared/errors.ts'
+import { NOT_RUN_HEADER } from '#shared/verdict.ts'
 import { attempt, hasCode, isDuplicate, isOutage } from './errors.ts'
 
 const serverError = (code: number) => new MongoServerError({ message: 'x', code })
@@ -24,7 +25,9 @@ test.each<[string, unknown, boolean]>([
 
 test('an outage becomes a problem with its cause; what is none, and a problem, stay as they are', async () => {
   const outage = new MongoNetworkError('x')
-  const problem = { code: 'unavailable', status: 503, headers: { 'Retry-After': '2' }, cause: outage }
+  // A message whose function could not reach its tasks loses no attempt.
+  const headers = { 'Retry-After': '2', [NOT_RUN_HEADER]: '1' }
+  const problem = { code: 'unavailable', status: 503, headers, cause: outage }
   await expect(attempt('task store', () => Promise.reject(outage))).rejects.toMatchObject(problem)
   for (const error of [serverError(121), new Problem('not-found', 'x')]) {
     await expect(attempt('task store', () => Promise.reject(error))).rejects.toBe(error)

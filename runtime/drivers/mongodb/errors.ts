@@ -1,5 +1,5 @@
 /** Tells a MongoDB that cannot serve right now from a command that is wrong. */
-import { Problem, unavailable } from '#shared/errors.ts'
+import { Problem, taskStoreAway } from '#shared/errors.ts'
 
 /** The driver's own errors that say nothing against the command. By name, since the driver is loaded late. */
 const OUTAGE_NAMES: ReadonlySet<string> = new Set([
@@ -87,6 +87,6 @@ export async function attempt<T>(what: string, work: () => Promise<T>): Promise<
   try {
     return await work()
   } catch (error) {
-    throw !(error instanceof Problem) && isOutage(error) ? unavailable(what, error) : error
+    throw !(error instanceof Problem) && isOutage(error) ? taskStoreAway(what, error) : error
   }
 }

@@ -1,7 +1,7 @@
 /** Idempotency keys, ticks and cursors in MongoDB: the small records beside the tasks. */
 import type { Collection, Db } from 'mongodb'
 import type { KeyRequest, KeyReservation, TaskStore } from '#shared/bindings.ts'
-import { unavailable } from '#shared/errors.ts'
+import { taskStoreAway } from '#shared/errors.ts'
 import { DURABLE, READ, RELAXED } from '../mongodb/concerns.ts'
 import type { MongoConnection } from '../mongodb/connection.ts'
 import { isDuplicate } from '../mongodb/errors.ts'
@@ -112,7 +112,7 @@ export function mongoRecords(mongo: MongoConnection, what: string, flush: (db: D
           const answer = await tryReserve(db, request, flush)
           if (answer) return answer
         }
-        throw unavailable(what)
+        throw taskStoreAway(what)
       }),
     renewKey: (key, apiKeyId, lockedUntil) =>
       call(async (db) => {
