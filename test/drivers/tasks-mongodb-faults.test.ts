@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { TaskStore } from '#shared/bindings.ts'
 import { isTerminal, newTaskId } from '#shared/task.ts'
+import { NOT_RUN_HEADER } from '#shared/verdict.ts'
 import { CALL_MS } from '../../runtime/drivers/mongodb/connection.ts'
 import { hasOwnMongo, mongoServer, ownMongo } from '../servers/mongo.ts'
 import type { OwnServer } from '../servers/own.ts'
@@ -13,7 +14,7 @@ import { CLAIM, FAILURE, keyRequest, sampleDerived, sampleMessage, sampleTask } 
 const TOLD_MS = 2_000
 /** Longer than `close` waits for a server. */
 const CLOSED_MS = 2_500
-const UNAVAILABLE = { code: 'unavailable', status: 503, headers: { 'Retry-After': '2' } }
+const UNAVAILABLE = { code: 'unavailable', status: 503, headers: { 'Retry-After': '2', [NOT_RUN_HEADER]: '1' } }
 
 /** One call of each method. */
 function everyCall(tasks: TaskStore): Record<string, () => Promise<unknown>> {
