@@ -1,36 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { Problem } from '#shared/errors.ts'
 import { METADATA_BYTES_MAX, METADATA_PAIRS_MAX, URL_CHARS_MAX } from '#shared/limits.ts'
+import { gatherFaults } from './faults.ts'
+import { normalise } from './options.ts'
 import { testSettings } from '../../test/bindings.ts'
-import { type Form, gatherFaults } from './faults.ts'
-import { givenAsText } from './given.ts'
-import { type Asked, normalise } from './options.ts'
-
-const settings = testSettings({ presets: { thumb: '200x200:cover', wide: '1600x' } })
-
-function json(options: object, form: Form = 'json'): Asked {
-  const faults = gatherFaults(form)
-  const asked = normalise(new Map(Object.entries(options)), settings, faults)
-  faults.settle()
-  return asked
-}
-
-function text(...pairs: Array<[string, string]>): Asked {
-  const faults = gatherFaults('text')
-  const asked = normalise(givenAsText(pairs, faults), settings, faults)
-  faults.settle()
-  return asked
-}
-
-function problem(run: () => unknown): Problem {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof Problem) return error
-    throw error
-  }
-  throw new Error('Nothing was refused.')
-}
+import { json, problem, text } from './asking.fixture.ts'
 
 test('the defaults', () => {
   const box = { fit: 'inside', position: 'centre', format: 'jpeg', quality: null }
