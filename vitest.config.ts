@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config'
+import { PRODUCT } from './test/project/folders.ts'
 
 export default defineConfig({
   test: {
-    include: ['{functions,shared,runtime,test}/**/*.test.ts'],
+    include: [`{${PRODUCT.join(',')},test}/**/*.test.ts`],
     pool: 'forks',
     // Most of them wait for processes of their own: a core kept free would stand idle.
     maxWorkers: '100%',

@@ -40,7 +40,7 @@ async function setKey() {
     else console.error(`API_KEY is not set: the one in ${KEY_FILE} is used.`)
     process.env.API_KEY = keptKey()
   } catch (error) {
-    const { refusalOf } = await import('../runtime/cli/writable.ts')
+    const { refusalOf } = await import('../cli/writable.ts')
     console.error(`API_KEY is not set, and none can be kept in ${KEY_FILE}.\n${refusalOf('storage') ?? error.message}`)
     process.exit(1)
   }
@@ -48,4 +48,4 @@ async function setKey() {
 
 const command = (process.argv[2] ??= 'start')
 if (command === 'start') await setKey()
-await import('../runtime/cli/start.mjs')
+await import('../cli/start.mjs')

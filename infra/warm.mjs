@@ -5,7 +5,7 @@
 import { readdirSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 
-const stacks = ['embedded', 'servers', 'storage', 'links'].map((name) => `../runtime/stacks/${name}.ts`)
+const stacks = ['embedded', 'servers', 'storage', 'links'].map((name) => `../stacks/${name}.ts`)
 const functions = readdirSync(new URL('../functions', import.meta.url)).map((name) => `../functions/${name}/index.ts`)
-for (const file of ['../runtime/cli/serve.ts', ...stacks, ...functions]) await import(file)
+for (const file of ['../cli/serve.ts', ...stacks, ...functions]) await import(file)
 flushCompileCache()

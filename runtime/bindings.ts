@@ -32,6 +32,6 @@ export async function openBindings(
   options: OpenOptions,
   openStack: OpenStack,
 ): Promise<RuntimeBindings> {
-  const { openLinks } = await import('./stacks/links.ts')
+  const { openLinks } = await import('../stacks/links.ts')
   return { ...(await openStack(config, options)), links: openLinks(config) }
 }

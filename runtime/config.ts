@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { ConfigError } from '#shared/errors.ts'
 import * as limits from '#shared/limits.ts'
-import * as is from './console/formats.ts'
+import * as is from '../console/formats.ts'
 import { LINK_TTL_MS, LOG_SPOOL_BYTES_MAX, TIMEOUT_MAX_MS } from './limits.ts'
 
 const Environment = z.object({

@@ -1,7 +1,7 @@
 /** Where a function's app runs: in this process, or in containers. invoke knows only this. */
 import type { Bindings } from '#shared/bindings.ts'
 import type { App } from '#shared/http.ts'
-import { describeApp, type Description } from './console/describe.ts'
+import { describeApp, type Description } from '../console/describe.ts'
 
 export interface FunctionHost {
   /** Imports the app and checks it; rejects with the reason why it cannot be served. */

@@ -3,8 +3,8 @@ import type { Caller, Invocation, Logger, Measures } from '#shared/bindings.ts'
 import { type Deadline, forgetDeadline, watchDeadline } from './deadlines.ts'
 import type { Gate } from './guard.ts'
 import { UPLOAD_TOTAL_MS } from './limits.ts'
-import { invocationLogger, type RootLogger } from './console/logger.ts'
-import type { Metrics } from './console/metrics.ts'
+import { invocationLogger, type RootLogger } from '../console/logger.ts'
+import type { Metrics } from '../console/metrics.ts'
 import { childTraceparent, randomHex, traceIdOf } from './trace.ts'
 
 /** What a trigger knows of a request beside the request. */

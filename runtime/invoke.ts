@@ -6,9 +6,9 @@ import { guardBindings, type OpenBindings } from './guard.ts'
 import { FunctionDied, RunningInvocation, RuntimeClosing, type InvocationContext } from './invocation.ts'
 import { BUSY_RETRY_SECONDS } from './limits.ts'
 import type { LoadedFunction } from './loader.ts'
-import type { RootLogger } from './console/logger.ts'
-import type { EndedInvocation } from './console/invocation-metrics.ts'
-import type { Metrics } from './console/metrics.ts'
+import type { RootLogger } from '../console/logger.ts'
+import type { EndedInvocation } from '../console/invocation-metrics.ts'
+import type { Metrics } from '../console/metrics.ts'
 
 export type Invoke = (fn: LoadedFunction, request: Request, context: InvocationContext) => Promise<Response>
 

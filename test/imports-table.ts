@@ -25,7 +25,7 @@ export const OF_DRIVER: Record<string, string[]> = {
 /** Packages of platforms, and what a target takes from the local one: its server is plain HTTP's. */
 const OF_TARGET: Record<string, string[]> = {
   node: ['@hono/node-server'],
-  knative: ['runtime/targets/node/server.ts', 'runtime/targets/node/listen.ts', 'runtime/cli/signals.ts'],
+  knative: ['runtime/targets/node/server.ts', 'runtime/targets/node/listen.ts', 'cli/signals.ts'],
   'google-cloud': ['@hono/node-server', 'runtime/targets/node/server.ts', 'zod'],
   azure: ['@azure/functions'],
   'aws-lambda': ['aws-lambda'],
@@ -39,14 +39,14 @@ const NODE = /^node:/
 /** The files right in runtime/ but the entry; bindings.ts has more rights, and is imported as any of them. */
 const CORE = /^runtime\/(?!main\.ts)[a-z-]+\.ts$/
 const TRIGGERS = /^runtime\/triggers\//
-const CONSOLE = /^runtime\/console\//
-const TELEMETRY = /^runtime\/telemetry\//
+const CONSOLE = /^console\//
+const TELEMETRY = /^telemetry\//
 /** Where the name of what is imported is found at run time: functions, containers' functions, commands. */
 const COMPUTED = new Set([
   'runtime/loader.ts',
   'runtime/host.ts',
   'runtime/targets/node/container-child.ts',
-  'runtime/cli/start.mjs',
+  'cli/start.mjs',
 ])
 
 const only = (...names: string[]): RegExp => new RegExp(`^(${names.join('|').replaceAll('.', '\\.')})(/|$)`)
@@ -86,26 +86,17 @@ export const ROWS: Row[] = [
     from: 'runtime/bindings.ts',
     files: /^runtime\/bindings\.ts()$/,
     may: () => [SHARED, CORE],
-    late: /^runtime\/stacks\//,
+    late: /^stacks\//,
   },
   {
     from: 'stacks/*',
-    files: /^runtime\/stacks\/()/,
-    may: () => [SHARED, CORE, NODE, /^runtime\/(drivers|stacks)\//],
+    files: /^stacks\/()/,
+    may: () => [SHARED, CORE, NODE, /^(runtime\/drivers|stacks)\//],
   },
   {
     from: 'runtime/main.ts',
     files: /^runtime\/main\.ts()$/,
-    may: () => [
-      SHARED,
-      CORE,
-      TRIGGERS,
-      CONSOLE,
-      TELEMETRY,
-      NODE,
-      /^runtime\/targets\/node\//,
-      only('runtime/stacks/local.ts'),
-    ],
+    may: () => [SHARED, CORE, TRIGGERS, CONSOLE, TELEMETRY, NODE, /^runtime\/targets\/node\//, only('stacks/local.ts')],
   },
   {
     from: 'runtime core and triggers',
@@ -114,12 +105,12 @@ export const ROWS: Row[] = [
   },
   {
     from: 'console',
-    files: /^runtime\/console\/()/,
+    files: /^console\/()/,
     may: () => [SHARED, CORE, CONSOLE, NODE, only('prom-client', 'pino', 'zod')],
   },
   {
     from: 'telemetry/*',
-    files: /^runtime\/telemetry\/()/,
+    files: /^telemetry\/()/,
     may: () => [SHARED, CORE, CONSOLE, TELEMETRY, NODE],
     late: only('@opentelemetry'),
   },
@@ -144,19 +135,19 @@ export const ROWS: Row[] = [
       CONSOLE,
       NODE,
       /^runtime\/targets\/[^/]+$/,
-      only(`runtime/targets/${own}`, 'runtime/stacks/storage.ts', 'prom-client'),
+      only(`runtime/targets/${own}`, 'stacks/storage.ts', 'prom-client'),
       own === 'node' ? none : only('runtime/targets/cloud'),
       OF_TARGET[own] ? only(...OF_TARGET[own]) : none,
     ],
   },
   {
     from: 'build/*',
-    files: /^runtime\/build\/()/,
+    files: /^build\/()/,
     may: () => [
       SHARED,
       CORE,
       NODE,
-      /^runtime\/(build|cli)\//,
+      /^(build|cli)\//,
       // What a platform is told must be what its target will do.
       /^runtime\/targets\/(cloud\/limits|aws-lambda\/limits|azure\/schedule)\.ts$/,
       only('rolldown', 'yaml'),
@@ -164,8 +155,8 @@ export const ROWS: Row[] = [
   },
   {
     from: 'cli/*',
-    files: /^runtime\/cli\/()/,
-    may: () => [SHARED, CORE, NODE, /^runtime\/(cli\/|main\.ts$)/, only('sharp')],
+    files: /^cli\/()/,
+    may: () => [SHARED, CORE, NODE, /^(cli\/|runtime\/main\.ts$)/, only('sharp')],
   },
 ]
 

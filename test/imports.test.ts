@@ -5,9 +5,10 @@ import { describe, expect, test } from 'vitest'
 import { importsOf } from './imports.ts'
 import { OF_DRIVER, OF_FUNCTION, ROWS, violations } from './imports-table.ts'
 import { PROJECT } from './project/command.ts'
+import { PRODUCT } from './project/folders.ts'
 
 const TESTS = /\.(test|fixture)\.ts$/
-const files = globSync('{functions,shared,runtime}/**/*.{ts,mjs}', { cwd: PROJECT }).sort()
+const files = globSync(`{${PRODUCT.join(',')}}/**/*.{ts,mjs}`, { cwd: PROJECT }).sort()
 const read = (file: string): string => readFileSync(join(PROJECT, file), 'utf8')
 
 describe('the import table', () => {
@@ -70,13 +71,13 @@ const PLANTED: [file: string, text: string][] = [
   ['shared/task.ts', "import type { Config } from '../runtime/config.ts'"],
   ['shared/task.ts', "import undici = require('undici')"],
   ['shared/picture/describe.ts', "import { fileTypeFromBuffer } from 'file-type'"],
-  ['runtime/bindings.ts', "import { openEmbedded } from './stacks/embedded.ts'"],
-  ['runtime/bindings.ts', "export { openEmbedded } from './stacks/embedded.ts'"],
+  ['runtime/bindings.ts', "import { openEmbedded } from '../stacks/embedded.ts'"],
+  ['runtime/bindings.ts', "export { openEmbedded } from '../stacks/embedded.ts'"],
   ['runtime/bindings.ts', "await import('./drivers/fetch/undici.ts')"],
-  ['runtime/stacks/servers.ts', "import { MongoClient } from 'mongodb'"],
+  ['stacks/servers.ts', "import { MongoClient } from 'mongodb'"],
   ['runtime/bindings.ts', "import { nodeServer } from './targets/node/server.ts'"],
   ['runtime/main.ts', "import { undiciFetch } from './drivers/fetch/undici.ts'"],
-  ['runtime/main.ts', "await import('./cli/serve.ts')"],
+  ['runtime/main.ts', "await import('../cli/serve.ts')"],
   ['runtime/core.ts', "await import('./drivers/fetch/undici.ts')"],
   ['runtime/core.ts', "import type { Links } from './drivers/links/hmac.ts'"],
   ['runtime/core.ts', "import { startRuntime } from './main.ts'"],
@@ -86,23 +87,23 @@ const PLANTED: [file: string, text: string][] = [
   ['runtime/core.ts', 'await import(name)'],
   ['runtime/triggers/queue.ts', "import type { Queue } from '../drivers/queue/sqlite.ts'"],
   ['runtime/triggers/http.ts', "import { serve } from '@hono/node-server'"],
-  ['runtime/console/health.ts', "import { openSqlite } from '../drivers/sqlite/file.ts'"],
-  ['runtime/console/docs.ts', "import { nodeServer } from '../targets/node/server.ts'"],
-  ['runtime/telemetry/spans.ts', "import { trace } from '@opentelemetry/api'"],
-  ['runtime/telemetry/logs.ts', "import { startRuntime } from '../main.ts'"],
+  ['console/health.ts', "import { openSqlite } from '../runtime/drivers/sqlite/file.ts'"],
+  ['console/docs.ts', "import { nodeServer } from '../runtime/targets/node/server.ts'"],
+  ['telemetry/spans.ts', "import { trace } from '@opentelemetry/api'"],
+  ['telemetry/logs.ts', "import { startRuntime } from '../runtime/main.ts'"],
   ['runtime/drivers/tasks/sqlite.ts', "import { paths } from '../blobs/paths.ts'"],
   ['runtime/drivers/tasks/sqlite.ts', "import type { Config } from '../../config.ts'"],
   ['runtime/drivers/tasks/sqlite.ts', "import { LRUCache } from 'lru-cache'"],
   ['runtime/drivers/cache/memory.ts', "import { fetch } from 'undici'"],
   ['runtime/targets/node/hosts.ts', "import { filesystemBlobs } from '../../drivers/blobs/filesystem.ts'"],
-  ['runtime/targets/node/hosts.ts', "import { say } from '../../cli/report.ts'"],
+  ['runtime/targets/node/hosts.ts', "import { say } from '../../../cli/report.ts'"],
   ['runtime/targets/override.ts', "import { createHosts } from './node/hosts.ts'"],
   ['runtime/targets/node/hosts.ts', "import { checkAuth } from '../cloud/auth.ts'"],
   ['runtime/targets/azure/index.ts', "import { nodeServer } from '../node/server.ts'"],
-  ['runtime/build/build.ts', `import { startRuntime } from '../main.ts'`],
-  ['runtime/cli/demo.ts', "import { openSqlite } from '../drivers/sqlite/file.ts'"],
-  ['runtime/cli/demo.ts', "import { listen } from '../targets/node/listen.ts'"],
-  ['runtime/cli/demo.ts', "import { render } from '../../functions/process-image/render.ts'"],
+  ['build/build.ts', "import { startRuntime } from '../runtime/main.ts'"],
+  ['cli/demo.ts', "import { openSqlite } from '../runtime/drivers/sqlite/file.ts'"],
+  ['cli/demo.ts', "import { listen } from '../runtime/targets/node/listen.ts'"],
+  ['cli/demo.ts', "import { render } from '../functions/process-image/render.ts'"],
   ['runtime/services/task.ts', ''],
   ['functions/README.ts', ''],
 ]
@@ -111,8 +112,8 @@ const PLANTED: [file: string, text: string][] = [
 const FREE: [file: string, text: string][] = [
   ['functions/get-task/config.ts', "import type { Config } from '#shared/function.ts'"],
   ['functions/get-task/index.ts', "import { HTTPException } from 'hono/http-exception'"],
-  ['runtime/bindings.ts', "await import('./stacks/embedded.ts')"],
-  ['runtime/bindings.ts', "import type { Stack } from './stacks/embedded.ts'"],
+  ['runtime/bindings.ts', "await import('../stacks/embedded.ts')"],
+  ['runtime/bindings.ts', "import type { Stack } from '../stacks/embedded.ts'"],
   ['runtime/loader.ts', 'await import(url.href)'],
   ['runtime/drivers/tasks/sqlite.ts', "import { openSqlite } from '../sqlite/file.ts'"],
 ]

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import type { FunctionConfig } from '#shared/function.ts'
 import type { App } from '#shared/http.ts'
-import { describeApp } from '../runtime/console/describe.ts'
+import { describeApp } from '../console/describe.ts'
 
 const FUNCTIONS = new URL('../functions/', import.meta.url)
 const names = (await readdir(fileURLToPath(FUNCTIONS))).sort()

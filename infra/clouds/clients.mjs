@@ -15,7 +15,7 @@ export function importsClient(file) {
 
 /** Type-aware rules see `any` in what imports such a file, too: all that lies beside it is left out with it. */
 export function filesOfClients() {
-  const files = globSync('{runtime,test}/**/*.ts', { exclude: ['**/node_modules/**'] })
+  const files = globSync('{runtime,stacks,build,test}/**/*.ts', { exclude: ['**/node_modules/**'] })
   const importers = files.filter(importsClient)
   const folders = new Set(importers.map((file) => /^runtime\/targets\/[^/]+\//.exec(file)?.[0]).filter(Boolean))
   return [...importers, ...[...folders].map((folder) => `${folder}**`)]

@@ -4,7 +4,7 @@ import type { Invoke } from '../invoke.ts'
 import { TIMEOUT_MAX_MS } from '../limits.ts'
 import { messageOf } from '../host.ts'
 import type { LoadedFunction, ResolvedConfig } from '../loader.ts'
-import type { RootLogger } from '../console/logger.ts'
+import type { RootLogger } from '../../console/logger.ts'
 import { childTraceparent } from '../trace.ts'
 
 type TimerConfig = Extract<ResolvedConfig['trigger'], { type: 'timer' }>

@@ -2,7 +2,7 @@
 import type { Task } from '#shared/task.ts'
 import { newTaskId } from '#shared/task.ts'
 import { type BlobKey, MEDIA_TYPE } from '#shared/variant.ts'
-import { openLocal } from '../../runtime/stacks/local.ts'
+import { openLocal } from '../../stacks/local.ts'
 import { readConfig } from '../../runtime/config.ts'
 import type { Place } from './processes.ts'
 import { taskCreated } from '#shared/message.ts'

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 /** From SIGTERM to SIGKILL. */
 const STOP_MS = 10_000
 
-const START = fileURLToPath(new URL('../../runtime/cli/start.mjs', import.meta.url))
+const START = fileURLToPath(new URL('../../cli/start.mjs', import.meta.url))
 
 export interface Running extends AsyncDisposable {
   pid: number

@@ -15,7 +15,7 @@ function entryOf(functions: string, names: readonly string[]): string {
   })
   return `
 import { readConfig } from '${PROJECT}/runtime/config.ts'
-import { openAwsLambda } from '${PROJECT}/runtime/stacks/aws-lambda.ts'
+import { openAwsLambda } from '${PROJECT}/stacks/aws-lambda.ts'
 import { awsLambda } from '${PROJECT}/runtime/targets/aws-lambda/handler.ts'
 const found = {
 ${imports.join('\n')}

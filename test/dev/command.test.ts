@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { picture } from '../pictures.ts'
 import { command, PROJECT, storageIn } from '../project/command.ts'
+import { PRODUCT } from '../project/folders.ts'
 import { until } from '../runtime/until.ts'
 import { clientOf, taskOf } from '../scenarios/client.ts'
 import { eventsOf } from '../scenarios/event-stream.ts'
@@ -13,7 +14,7 @@ const LONG_MS = 90_000
 
 async function copied(): Promise<{ path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(tmpdir(), 'revela-copy-'))
-  for (const name of ['functions', 'runtime', 'shared', 'package.json']) {
+  for (const name of [...PRODUCT, 'package.json']) {
     await cp(join(PROJECT, name), join(path, name), { recursive: true })
   }
   await symlink(join(PROJECT, 'node_modules'), join(path, 'node_modules'))

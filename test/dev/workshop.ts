@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } fro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { RuntimeBindings } from '../../runtime/bindings.ts'
-import { openLocal } from '../../runtime/stacks/local.ts'
+import { openLocal } from '../../stacks/local.ts'
 import { readConfig } from '../../runtime/config.ts'
 import { startRuntime } from '../../runtime/main.ts'
 import { PROJECT, storageIn } from '../project/command.ts'

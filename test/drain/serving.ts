@@ -10,7 +10,7 @@ import { startProcess } from '../runtime/child.ts'
 import { until } from '../runtime/until.ts'
 import { type Client, clientOf } from '../scenarios/client.ts'
 
-const START = new URL('../../runtime/cli/start.mjs', import.meta.url)
+const START = new URL('../../cli/start.mjs', import.meta.url)
 
 /** For whatever a process does: the machine may have much else to do. */
 export const LONG_MS = 90_000

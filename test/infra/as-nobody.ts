@@ -1,7 +1,7 @@
 /** `node as-nobody.ts FOLDER`: starts on storage in FOLDER as a user who is not root, and tells what a start tells. */
 import { readConfig } from '../../runtime/config.ts'
-import { CommandError } from '../../runtime/cli/report.ts'
-import { checkWritable } from '../../runtime/cli/writable.ts'
+import { CommandError } from '../../cli/report.ts'
+import { checkWritable } from '../../cli/writable.ts'
 
 const NOBODY = 65_534
 const [, , folder, ...stack] = process.argv

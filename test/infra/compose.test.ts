@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 import type { FunctionConfig } from '#shared/function.ts'
 import { DRAIN_MARGIN_MS } from '../../runtime/limits.ts'
 import { readConfig } from '../../runtime/config.ts'
-import { FLUSH_MS } from '../../runtime/telemetry/limits.ts'
+import { FLUSH_MS } from '../../telemetry/limits.ts'
 import { PROJECT } from '../project/command.ts'
 
 interface Service {

@@ -1,7 +1,7 @@
 /** What the applications expose, from scrapes of runtimes that have worked. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makePicture } from '../../runtime/cli/picture.ts'
+import { makePicture } from '../../cli/picture.ts'
 import { temporaryFolder } from '../drain/serving.ts'
 import { PROJECT } from '../project/command.ts'
 import { startTestRuntime, type TestRuntime } from '../runtime/runtime.ts'

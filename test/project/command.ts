@@ -77,7 +77,7 @@ export function program(file: string, args: readonly string[], { cwd, env = {} }
 /** `npm start`, `npm run demo` and the like, as npm runs them. */
 export function command(args: readonly string[], options: CommandOptions): Command {
   const { project = PROJECT, node = [] } = options
-  return program(process.execPath, [...node, join(project, 'runtime/cli/start.mjs'), ...args], options)
+  return program(process.execPath, [...node, join(project, 'cli/start.mjs'), ...args], options)
 }
 
 /** Storage of its own below `folder`, on any free port. */

@@ -73,7 +73,7 @@ describe('the demo', () => {
   })
 
   test('makes 12 megapixels of its own without a picture', LONG, async () => {
-    const { HEIGHT, makePicture, WIDTH } = await import('../../runtime/cli/picture.ts')
+    const { HEIGHT, makePicture, WIDTH } = await import('../../cli/picture.ts')
     const found = await sharp(await makePicture()).metadata()
     expect(found).toMatchObject({ format: 'jpeg', width: WIDTH, height: HEIGHT })
     expect(WIDTH * HEIGHT).toBe(12_000_000)

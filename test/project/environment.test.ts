@@ -10,6 +10,7 @@ import { COST_WEIGHT, INPUT_FORMATS, OUTPUT_FORMATS } from '#shared/variant.ts'
 import { readConfig } from '../../runtime/config.ts'
 import { LINK_TTL_MS } from '../../runtime/limits.ts'
 import { PROJECT } from './command.ts'
+import { PRODUCT } from './folders.ts'
 
 const readme = await readFile(join(PROJECT, 'README.md'), 'utf8')
 const example = await readFile(join(PROJECT, '.env.example'), 'utf8')
@@ -44,7 +45,7 @@ const composed = await Promise.all(
 
 describe('the environment', () => {
   test('is read by config.ts alone', async () => {
-    const files = globSync('{functions,shared,runtime}/**/*.{ts,mjs}', {
+    const files = globSync(`{${PRODUCT.join(',')}}/**/*.{ts,mjs}`, {
       cwd: PROJECT,
       exclude: ['**/*.test.ts', '**/*.fixture.ts'],
     })

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newTaskId } from '#shared/task.ts'
-import { writeFunction } from '../../runtime/cli/new.ts'
+import { writeFunction } from '../../cli/new.ts'
 import { sqliteQueue } from '../../runtime/drivers/queue/sqlite.ts'
 import { openSqlite } from '../../runtime/drivers/sqlite/file.ts'
 import { until } from '../runtime/until.ts'
 import { command, program, PROJECT, storageIn } from './command.ts'
+import { PRODUCT } from './folders.ts'
 
 const LONG_MS = 240_000
 const LEFT_OUT = new Set(['node_modules', '.git', 'storage', 'coverage', '.cache', '.env'])
@@ -47,7 +48,8 @@ async function complaints(name: string, ...args: string[]): Promise<string[]> {
   if (status === 0) return []
   const text = `${run.stdout()}\n${run.stderr()}`
   // Another file of a tree that is being worked in may be at fault, and is named then. Else the tool did not run.
-  if (!/^(functions|shared|runtime|test)\//m.test(text)) throw new Error(`${name} ended with ${status}\n${text}`)
+  if (!new RegExp(`^(${PRODUCT.join('|')}|test)/`, 'm').test(text))
+    throw new Error(`${name} ended with ${status}\n${text}`)
   return text.split('\n').filter((line) => FOLDERS.some((folder) => line.includes(folder)))
 }
 

@@ -2,6 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { PROJECT } from './command.ts'
+import { PRODUCT } from './folders.ts'
 
 export interface ProductFile {
   /** From the project's folder. */
@@ -11,9 +12,7 @@ export interface ProductFile {
 
 export async function productFiles(): Promise<ProductFile[]> {
   const folders = await Promise.all(
-    ['functions', 'shared', 'runtime'].map(
-      async (name) => await readdir(join(PROJECT, name), { recursive: true, withFileTypes: true }),
-    ),
+    PRODUCT.map(async (name) => await readdir(join(PROJECT, name), { recursive: true, withFileTypes: true })),
   )
   const files = folders.flat().filter(({ name }) => /(?<!\.test|\.fixture)\.(ts|mjs)$/.test(name))
   return await Promise.all(

@@ -39,7 +39,7 @@ test.runIf(process.platform === 'linux')(
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'revela-upload-'))
     const port = await freePort()
-    const child = spawn(process.execPath, ['runtime/cli/start.mjs', 'start'], {
+    const child = spawn(process.execPath, ['cli/start.mjs', 'start'], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: {
         PATH: process.env.PATH,

@@ -1,6 +1,6 @@
 /** A logger whose lines a test can read and wait for. */
 import { pino } from 'pino'
-import type { RootLogger } from '../../runtime/console/logger.ts'
+import type { RootLogger } from '../../console/logger.ts'
 import { until } from './until.ts'
 
 export type LogLine = Record<string, unknown>

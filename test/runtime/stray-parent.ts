@@ -2,7 +2,7 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { outliveStrays } from '../../runtime/cli/signals.ts'
+import { outliveStrays } from '../../cli/signals.ts'
 import { readConfig } from '../../runtime/config.ts'
 import { startRuntime } from '../../runtime/main.ts'
 import { FIXTURES } from './function.ts'

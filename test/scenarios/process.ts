@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const ENTRY = fileURLToPath(new URL('../../runtime/cli/start.mjs', import.meta.url))
+const ENTRY = fileURLToPath(new URL('../../cli/start.mjs', import.meta.url))
 /** The line at the end of the start-up that says where the API is. */
 const API_LINE = /^API\s+(http:\S+)\/tasks$/
 

@@ -4,7 +4,7 @@
  * `--h3 PROGRAM`: a program that makes one request over HTTP/3. `--keep`: the stack stays, and how to reach it is said.
  */
 import { parseArgs } from 'node:util'
-import { makePicture } from '../../runtime/cli/picture.ts'
+import { makePicture } from '../../cli/picture.ts'
 import { checkEdge, checkLimits } from './edge.ts'
 import { checkImage } from './image.ts'
 import { openOutside } from './outside.ts'

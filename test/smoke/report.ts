@@ -1,5 +1,5 @@
 /** Runs checks one after another, and shows what each found. */
-import { columns } from '../../runtime/cli/table.ts'
+import { columns } from '../../cli/table.ts'
 
 /** What cannot be looked at here, and why. */
 export class Skipped extends Error {

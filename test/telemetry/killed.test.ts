@@ -1,7 +1,7 @@
 /** What a process has logged reaches Loki, however the process ends: stdout says what there was. */
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { makePicture } from '../../runtime/cli/picture.ts'
+import { makePicture } from '../../cli/picture.ts'
 import { LONG_MS, serve, temporaryFolder } from '../drain/serving.ts'
 import { until } from '../runtime/until.ts'
 import { freePort, testLoki } from './loki.ts'

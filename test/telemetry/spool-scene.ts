@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Level, pino } from 'pino'
 import { MIB } from '#shared/limits.ts'
-import { type Logs, openLogs } from '../../runtime/telemetry/logs.ts'
+import { type Logs, openLogs } from '../../telemetry/logs.ts'
 
 interface LineOptions {
   level?: Level

@@ -1,7 +1,7 @@
 /** The functions of a bundle: their code came with it, so that nothing is looked for when it starts. */
 import type { FunctionConfig } from '#shared/function.ts'
 import type { Config } from '../../config.ts'
-import { describeApp } from '../../console/describe.ts'
+import { describeApp } from '../../../console/describe.ts'
 import { checkApp, type FunctionHost } from '../../host.ts'
 import { checkConfig, type Found, hosted, messageOf } from '../../loader.ts'
 import { overrideConfig } from '../override.ts'

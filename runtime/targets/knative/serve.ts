@@ -3,7 +3,7 @@
  * function and a timer take events on `/`. The platform starts and ends processes, and is the container.
  */
 import type { Config } from '../../config.ts'
-import { drainOnSignal } from '../../cli/signals.ts'
+import { drainOnSignal } from '../../../cli/signals.ts'
 import { pathOf } from '../../invoke.ts'
 import { DRAIN_MARGIN_MS } from '../../limits.ts'
 import type { HttpHandler } from '../../triggers/http.ts'

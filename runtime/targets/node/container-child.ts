@@ -6,8 +6,8 @@ import { Worker } from 'node:worker_threads'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import type { Bindings, Invocation, Logger } from '#shared/bindings.ts'
 import type { App } from '#shared/http.ts'
-import { openStorage } from '../../stacks/storage.ts'
-import { describeApp } from '../../console/describe.ts'
+import { openStorage } from '../../../stacks/storage.ts'
+import { describeApp } from '../../../console/describe.ts'
 import { checkApp, messageOf } from '../../host.ts'
 import {
   type ChildMessage,

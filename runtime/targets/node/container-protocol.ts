@@ -1,7 +1,7 @@
 /** What a container and the runtime say to each other beside the requests: over the child's IPC channel, and in two headers. */
 import type { Invocation, Settings } from '#shared/bindings.ts'
-import type { ContainerStorage } from '../../stacks/storage.ts'
-import type { Description } from '../../console/describe.ts'
+import type { ContainerStorage } from '../../../stacks/storage.ts'
+import type { Description } from '../../../console/describe.ts'
 import type { CallMessage, NoteMessage, ResultMessage } from './rpc.ts'
 
 /** What a container is told once, at its start. Of all secrets it gets at most the blob store's. */

@@ -2,7 +2,7 @@
 import type { Server } from 'node:http'
 import type { Registry } from 'prom-client'
 import type { Config } from '../../config.ts'
-import { metricsResponse } from '../../console/system-routes.ts'
+import { metricsResponse } from '../../../console/system-routes.ts'
 import type { Core } from '../../core.ts'
 import { endingConnections } from './connections.ts'
 import { listen, type Listening, nodeServer } from './server.ts'

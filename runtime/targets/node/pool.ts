@@ -1,5 +1,5 @@
 /** The containers of one function: started on demand, at most `max`, replaced when they die, let go when idle. */
-import type { Description } from '../../console/describe.ts'
+import type { Description } from '../../../console/describe.ts'
 import type { FunctionHost } from '../../host.ts'
 import { RuntimeClosing } from '../../invocation.ts'
 import type { AllowedCalls } from './call-rules.ts'

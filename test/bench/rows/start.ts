@@ -1,7 +1,7 @@
 /** CPU from the start of the process to its first 200, with a warm compile cache. */
 import { join } from 'node:path'
-import { build } from '../../../runtime/build/build.ts'
-import type { Architecture } from '../../../runtime/build/packages.ts'
+import { build } from '../../../build/build.ts'
+import type { Architecture } from '../../../build/packages.ts'
 import { first200, startBare, startOurs } from '../first-200.ts'
 import { type Measured, ratioRow, type Round } from '../measured.ts'
 import { placeIn, startRuntimeProcess } from '../processes.ts'

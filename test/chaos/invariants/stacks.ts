@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { RuntimeBindings } from '../../../runtime/bindings.ts'
-import { openLocal } from '../../../runtime/stacks/local.ts'
+import { openLocal } from '../../../stacks/local.ts'
 import { readConfig } from '../../../runtime/config.ts'
 
 export interface Stack {

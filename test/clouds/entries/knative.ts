@@ -1,6 +1,6 @@
 /** What the build would write for the knative target, of the functions that FUNCTIONS names. */
 import { readConfig } from '../../../runtime/config.ts'
-import { openKnative } from '../../../runtime/stacks/knative.ts'
+import { openKnative } from '../../../stacks/knative.ts'
 import { serveKnative } from '../../../runtime/targets/knative/serve.ts'
 import { bundle } from './bundle.ts'
 

@@ -1,0 +1,78 @@
+/** What the manifests of all platforms take from a config. */
+import { SECOND_MS } from '#shared/limits.ts'
+import type { FoundFunction, ResolvedConfig } from '../../runtime/loader.ts'
+import { PLATFORM_MARGIN_MS } from '../../runtime/targets/cloud/limits.ts'
+import { API } from '../parts.ts'
+
+/** MB of what decodes pictures: at this size Lambda gives a whole core. And of all else. */
+const PICTURES_MB = 1_769
+const OTHER_MB = 512
+
+export type QueueTrigger = Extract<ResolvedConfig['trigger'], { type: 'queue' }>
+
+export interface QueueFunction extends FoundFunction {
+  trigger: QueueTrigger
+}
+
+export function queuesIn(functions: readonly FoundFunction[]): QueueFunction[] {
+  return functions.flatMap((fn) => (fn.config.trigger.type === 'queue' ? [{ ...fn, trigger: fn.config.trigger }] : []))
+}
+
+export function timersIn(functions: readonly FoundFunction[]): FoundFunction[] {
+  return functions.filter(({ config }) => config.trigger.type === 'timer')
+}
+
+export function httpIn(functions: readonly FoundFunction[]): FoundFunction[] {
+  return functions.filter(({ config }) => config.trigger.type === 'http')
+}
+
+/** The platform's own limit: the function's timeout comes first, and still has time for its answer. */
+export function timeoutSeconds({ config }: FoundFunction): number {
+  return Math.ceil((config.timeoutMs + PLATFORM_MARGIN_MS) / SECOND_MS)
+}
+
+export function isIsolated({ config }: FoundFunction): boolean {
+  return config.isolation === 'process'
+}
+
+export function memoryMb(fn: FoundFunction): number {
+  return isIsolated(fn) ? PICTURES_MB : OTHER_MB
+}
+
+/** Messages at once in one instance: an isolated function has its process to itself. */
+export function messagesAtOnce(fn: QueueFunction): number {
+  return isIsolated(fn) ? 1 : fn.trigger.concurrency
+}
+
+/** Deliveries after which the platform itself gives up: what a function gives up is on the dead-letter queue long before. */
+export function deliveriesMax({ trigger }: QueueFunction): number {
+  return 2 * (trigger.maxAttempts + 1)
+}
+
+/** What a platform deploys where it has no router of its own: all of HTTP behind one address, the rest each alone. */
+export interface Unit {
+  name: string
+  functions: FoundFunction[]
+}
+
+export function unitsOf(functions: readonly FoundFunction[]): Unit[] {
+  const http = httpIn(functions)
+  const rest = functions.filter(({ config }) => config.trigger.type !== 'http')
+  const alone = rest.map((fn): Unit => ({ name: fn.name, functions: [fn] }))
+  return http.length === 0 ? alone : [{ name: API, functions: http }, ...alone]
+}
+
+/**
+ * The secrets that these functions need, by the names of their variables. What is isolated holds hostile bytes: it gets
+ * no key, answers nobody but its platform (AUTH=platform), and signs nothing.
+ */
+export function secretsOf(functions: readonly FoundFunction[]): string[] {
+  const keys = functions.every(isIsolated) ? [] : ['API_KEY', 'SIGNING_KEYS']
+  const webhook = functions.some(({ config }) => config.secrets.includes('webhook')) ? ['WEBHOOK_SECRET'] : []
+  return ['MONGODB_URI', ...keys, ...webhook]
+}
+
+/** Without keys of its own a function is open to its platform alone. */
+export function authOf(functions: readonly FoundFunction[]): Record<string, string> {
+  return functions.every(isIsolated) ? { AUTH: 'platform' } : {}
+}

@@ -1,0 +1,29 @@
+/** On machines of one's own: the stack that the environment names, and files in folders or in S3. */
+import { openBindings, type OpenRuntimeBindings, type OpenStack, type Stack } from '../runtime/bindings.ts'
+import type { Config } from '../runtime/config.ts'
+import { markStorage, openStorage, storageOf } from './storage.ts'
+
+/** Without the storage, which is the same beside each. */
+export type OpenServices = (...given: Parameters<OpenStack>) => Promise<Omit<Stack, 'blobs' | 'fetch'>>
+
+/** Each is loaded when it is chosen: a runtime on SQLite never reads the clients of servers. */
+async function servicesOf({ MONGODB_URI, REDIS_URL, REDIS_HOST }: Config): Promise<OpenServices> {
+  if (MONGODB_URI || REDIS_URL || REDIS_HOST) return (await import('./servers.ts')).openServers
+  return (await import('./embedded.ts')).openEmbedded
+}
+
+const openStack: OpenStack = async (config, options) => {
+  const open = await servicesOf(config)
+  const where = storageOf(config)
+  const storage = await openStorage(where)
+  const services = await open(config, options)
+  const stopMarking = await markStorage(where, services.tasks, options.onError ?? (() => undefined))
+  const close = async (): Promise<void> => {
+    stopMarking()
+    await services.close()
+  }
+  return { ...services, ...storage, close }
+}
+
+export const openLocal: OpenRuntimeBindings = async (config, options = {}) =>
+  await openBindings(config, options, openStack)
