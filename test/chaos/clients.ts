@@ -1,14 +1,19 @@
-/** Careful clients: each upload is sent until it is acknowledged, and never twice under two keys. */
+/**
+ * Careful clients: each upload is sent until it is acknowledged, never twice under two keys, and no faster than tasks end:
+ * a queue that only grows would prove that the machine is small, not that nothing is lost.
+ */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { IDEMPOTENCY_LOCK_MS } from '#shared/limits.ts'
 import { SETTLE_MS } from './judge.ts'
 
-// Between two uploads of a client: more than can be rendered would only make the run's end longer.
+// Between two requests of a client.
 const PACE_MS = 100
 // Uploads of a client that wait for another try, before it sends new ones.
 const OPEN_MAX = 10
+// Acknowledged tasks of a client that were not seen to end, before it sends new uploads.
+const UNFINISHED_MAX = 40
 
 export class Clients {
   readonly acknowledged = new Map<string, string>()
@@ -26,16 +31,24 @@ export class Clients {
   /** Sends each upload once; one that was not acknowledged is tried again later under its key, as a careful client does. */
   async #upload(start: number): Promise<void> {
     const again: [string, Buffer][] = []
+    const unfinished: string[] = []
     const send = async ([key, bytes]: [string, Buffer]): Promise<void> => {
       const id = await this.#post(key, bytes).catch((error: unknown) => {
         this.lastRefusal = inspect(error)
         return null
       })
-      if (id) this.acknowledged.set(key, id)
-      else again.push([key, bytes])
+      if (id) {
+        this.acknowledged.set(key, id)
+        unfinished.push(id)
+      } else again.push([key, bytes])
       await delay(PACE_MS)
     }
     for (let i = start; !this.#stopped; i++) {
+      while (unfinished.length >= UNFINISHED_MAX && !this.#stopped) {
+        const id = unfinished.shift()!
+        if (!(await this.#hasEnded(id))) unfinished.push(id)
+        await delay(PACE_MS)
+      }
       const next = again.length < OPEN_MAX ? undefined : again.shift()
       await send(next ?? [randomUUID(), this.#pictures[i % this.#pictures.length]!])
     }
@@ -44,6 +57,13 @@ export class Clients {
     while (again.length > 0 && Date.now() < deadline) await send(again.shift()!)
     if (again.length > 0)
       throw new Error(`${again.length} uploads were never acknowledged; the last answer: ${this.lastRefusal}`)
+  }
+
+  /** False also where there is no answer: it is asked for again. */
+  async #hasEnded(id: string): Promise<boolean> {
+    const response = await fetch(`${this.url}/tasks/${id}`).catch(() => null)
+    const { status } = ((await response?.json().catch(() => null)) ?? {}) as { status?: string }
+    return status === 'completed' || status === 'failed'
   }
 
   async #post(key: string, bytes: Buffer): Promise<string | null> {
