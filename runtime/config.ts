@@ -80,7 +80,8 @@ export function readConfig(env: Variables = process.env, defaults: Variables = {
   const known = Object.keys(Environment.shape)
   const valueOf = (name: string) => (env[name]?.trim() ? env[name] : defaults[name])
   const given = Object.fromEntries(known.map((name) => [name, valueOf(name)]))
-  const result = Environment.safeParse(given)
+  // Read once at a start: to compile the schema first costs more than all that it saves.
+  const result = Environment.safeParse(given, { jitless: true })
   if (result.success) return result.data
   const secret = (name: string): boolean =>
     /KEY|SECRET|PASSWORD|MONGODB_URI|REDIS_URL|LOKI_URL|CONNECTION_STRING/.test(name)

@@ -15,25 +15,33 @@ function merged(own: Headers, theirs: Headers): Headers {
   return all
 }
 
-const newest = new WeakMap<Duplex, Answer>()
+/** Kept on the connection itself: a weak map of them costs each request more than all else here. */
+const NEWEST = Symbol('newest answer')
+
+interface Answering extends Duplex {
+  [NEWEST]?: Answer
+}
 
 /** The newest answer on a connection: what came before it is sent. Undefined where nothing was asked yet. */
-export function answerOn(socket: Duplex): Answer | undefined {
-  return newest.get(socket)
+export function answerOn(socket: Answering): Answer | undefined {
+  return socket[NEWEST]
 }
+
+const NONE: Headers = {}
 
 /** Headers are added in the one writeHead that @hono/node-server makes: setHeader would take Node off its fast path. */
 export class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
-  #beside: Headers = {}
+  #beside = NONE
 
   constructor(...args: ConstructorParameters<typeof ServerResponse<Request>>) {
     super(...args)
-    newest.set(args[0].socket, this)
+    const socket: Answering = args[0].socket
+    socket[NEWEST] = this
   }
 
-  /** Names are lower-case; those of the Response win. */
+  /** Names are lower-case; those of the Response win. The object is kept, and not changed. */
   setBeside(headers: Headers): void {
-    this.#beside = { ...this.#beside, ...headers }
+    this.#beside = this.#beside === NONE ? headers : { ...this.#beside, ...headers }
   }
 
   override writeHead(status: number, ...rest: unknown[]): this {

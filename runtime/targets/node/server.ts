@@ -35,12 +35,16 @@ function boundIdleBodies(server: Server, idleMs: number): void {
   })
 }
 
+/** @hono/node-server's mark of a Response that nobody has looked into; found once, on the first of them. */
+let mark: symbol | undefined
+
 /**
  * A Response that @hono/node-server streams as it is. One whose body was looked at it reads ahead, and when that fails
  * it sends the error's message to the client. `cache` is its mark of the others; without it this is only slower.
  */
 export function unread(response: Response): Response {
-  if (Object.getOwnPropertySymbols(response).some(({ description }) => description === 'cache')) return response
+  mark ??= Object.getOwnPropertySymbols(response).find(({ description }) => description === 'cache')
+  if (mark !== undefined && Object.hasOwn(response, mark)) return response
   return new Response(response.body, { status: response.status, headers: response.headers })
 }
 
