@@ -40,3 +40,9 @@ export function verdictOf(response: Response | null): Verdict {
   }
   return { kind: 'dead', reason, status }
 }
+
+/** Of a handler that gave no Response, nor anything else. */
+export function verdictOfThrow(error: unknown): Verdict {
+  const reason = `the handler threw: ${error instanceof Error ? error.message : String(error)}`
+  return { kind: 'retry', reason, status: null, afterMs: null, counted: true, fault: true }
+}

@@ -1,6 +1,6 @@
 /** The messages that one consumer works on: started, renewed, judged, or given back. */
 import type { ConsumeOptions, Delivery } from '#shared/consumer.ts'
-import type { Verdict } from '#shared/verdict.ts'
+import { type Verdict, verdictOfThrow } from '#shared/verdict.ts'
 import { bullQueues } from './bullmq-jobs.ts'
 import { conclude, failuresOf, isLost, release, type Taken } from './bullmq-verdict.ts'
 import type { BullWorker, WorkerContext } from './bullmq-worker.ts'
@@ -20,11 +20,6 @@ export interface Running {
   idle(): Promise<void>
   /** Gives all of them back; a later verdict is ignored. */
   close(): Promise<void>
-}
-
-function verdictOfThrow(error: unknown): Verdict {
-  const reason = `the handler threw: ${error instanceof Error ? error.message : String(error)}`
-  return { kind: 'retry', reason, status: null, afterMs: null, counted: true, fault: true }
 }
 
 /** `onEnd` is called after each that is over. */

@@ -1,12 +1,10 @@
 /** Writes what a verdict makes of a job. Each write is conditional on the job's lock. */
-import { type ConsumeOptions, retryDelayMs } from '#shared/consumer.ts'
-import { SECOND_MS } from '#shared/limits.ts'
+import type { ConsumeOptions, DeadLetter } from '#shared/consumer.ts'
+import { decide } from '#shared/decision.ts'
 import type { Verdict } from '#shared/verdict.ts'
 import { addDeadLetter, type BullQueues } from './bullmq-jobs.ts'
 import type { BullJob } from './bullmq-worker.ts'
 
-/** Wait after a verdict that did not count and named no time. */
-const UNCOUNTED_RETRY_MS = SECOND_MS
 /** From BullMQ: the job is gone, its lock is gone or another's, it is not being worked on. */
 const LOST: ReadonlySet<unknown> = new Set([-1, -2, -3, -6])
 
@@ -44,31 +42,25 @@ export function failuresOf({ job }: Taken): number {
   return job.attemptsMade
 }
 
-async function bury({ queues, leaseMs }: VerdictContext, { job, token }: Taken, reason: string, status: number | null) {
+async function bury({ queues, leaseMs }: VerdictContext, { job, token }: Taken, letter: DeadLetter): Promise<void> {
   const { UnrecoverableError } = await import('bullmq')
   // A delivery that lost its lock is judged by the next one: it writes no letter.
   if (!(await job.extendLock(token, leaseMs))) return
-  const attempts = job.attemptsMade + 1
-  const letter = { message: job.data, reason, attempts, lastStatus: status, diedAt: new Date().toISOString() }
   // Before the job goes: one that is not acked comes again, one that is gone leaves no second chance for a letter.
   await addDeadLetter(queues, letter)
-  await job.moveToFailed(new UnrecoverableError(reason), token)
+  await job.moveToFailed(new UnrecoverableError(letter.reason), token)
 }
 
-/** The delivery that follows maxAttempts failures comes at once: it is for settling, not for trying. */
 export async function conclude(context: VerdictContext, taken: Taken, verdict: Verdict): Promise<void> {
   const { job, token } = taken
-  const { maxAttempts, backoff } = context.options
-  if (verdict.kind === 'ack') return void (await job.moveToCompleted(null, token, false))
-  if (verdict.kind === 'dead') return await bury(context, taken, verdict.reason, verdict.status)
-  const { reason, status, afterMs, counted } = verdict
-  if (!counted) return await job.moveToDelayed(Date.now() + (afterMs ?? UNCOUNTED_RETRY_MS), token)
-  const failures = failuresOf(taken) + 1
-  if (failures > maxAttempts) return await bury(context, taken, reason, status)
-  const delayMs = failures === maxAttempts ? 0 : (afterMs ?? retryDelayMs(backoff, failures))
+  const decision = decide(verdict, { message: job.data, attempt: failuresOf(taken) + 1 }, context.options)
+  if (decision.kind === 'ack') return void (await job.moveToCompleted(null, token, false))
+  if (decision.kind === 'dead') return await bury(context, taken, decision.letter)
+  const { reason, afterMs, counted } = decision
+  if (!counted) return await job.moveToDelayed(Date.now() + afterMs, token)
   // Who sent it did not know how often it may be tried: that is this consumer's configuration.
-  job.opts.attempts = maxAttempts + 1
-  await job.moveToFailed(new Retry(reason, delayMs), token)
+  job.opts.attempts = context.options.maxAttempts + 1
+  await job.moveToFailed(new Retry(reason, afterMs), token)
 }
 
 /** Gives it back as if it had never been taken: to the front, uncounted. */

@@ -1,11 +1,10 @@
 /** Takes messages under leases, renews them while they run, and writes what became of them. */
-import { type ConsumeOptions, type Consumer, type Delivery, retryDelayMs } from '#shared/consumer.ts'
+import type { ConsumeOptions, Consumer, Delivery } from '#shared/consumer.ts'
+import { decide } from '#shared/decision.ts'
 import { MINUTE_MS } from '#shared/limits.ts'
-import type { Verdict } from '#shared/verdict.ts'
+import { type Verdict, verdictOfThrow } from '#shared/verdict.ts'
 import type { Lease, Leases } from './sqlite-leases.ts'
 
-/** Wait after a verdict that did not count and named no time. */
-const UNCOUNTED_RETRY_MS = 1_000
 /** Wait after a failure of the file itself. */
 const OUTAGE_RETRY_MS = 1_000
 /** Longest sleep: a wall clock that is set back must not put messages off for as long. */
@@ -27,24 +26,14 @@ export interface WakingConsumer extends Consumer {
   wake(): void
 }
 
-/** Writes the verdict. The delivery that follows maxAttempts failures comes at once: it is for settling, not for trying. */
-function conclude({ leases, options }: ConsumerContext, lease: Lease, verdict: Verdict): Promise<void> {
-  if (verdict.kind === 'ack') return leases.finish(lease)
-  const failures = lease.failures + 1
-  if (verdict.kind === 'dead') {
-    return leases.bury(lease, { reason: verdict.reason, attempts: failures, lastStatus: verdict.status })
-  }
-  const { reason, status, afterMs, counted } = verdict
-  const now = Date.now()
-  if (!counted) return leases.release(lease, lease.failures, now + (afterMs ?? UNCOUNTED_RETRY_MS))
-  if (failures > options.maxAttempts) return leases.bury(lease, { reason, attempts: failures, lastStatus: status })
-  if (failures === options.maxAttempts) return leases.release(lease, failures, now)
-  return leases.release(lease, failures, now + (afterMs ?? retryDelayMs(options.backoff, failures)))
-}
-
-function verdictOfThrow(error: unknown): Verdict {
-  const reason = `the handler threw: ${error instanceof Error ? error.message : String(error)}`
-  return { kind: 'retry', reason, status: null, afterMs: null, counted: true, fault: true }
+/** Writes what the verdict decides. */
+async function conclude({ leases, options }: ConsumerContext, lease: Lease, verdict: Verdict): Promise<void> {
+  const { message, failures } = lease
+  const attempt = failures + 1
+  const decision = decide(verdict, { message, attempt }, options)
+  if (decision.kind === 'ack') return await leases.finish(lease)
+  if (decision.kind === 'dead') return await leases.bury(lease, decision.letter)
+  await leases.release(lease, decision.counted ? attempt : failures, Date.now() + decision.afterMs)
 }
 
 /** Renews what runs every third of a lease, and before anything is taken when that is overdue. */

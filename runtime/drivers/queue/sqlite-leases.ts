@@ -16,12 +16,6 @@ export interface Lease {
   failures: number
 }
 
-interface Burial {
-  reason: string
-  attempts: number
-  lastStatus: number | null
-}
-
 /** Writes wait while another process writes; what depends on the time or on what runs is asked for when they happen. */
 export interface Leases {
   take(queue: string, free: () => number, newToken: () => string, leaseMs: number): Promise<Lease[]>
@@ -29,7 +23,7 @@ export interface Leases {
   finish(lease: Lease): Promise<void>
   /** Gives it back, to be taken at `readyAt`. */
   release(lease: Lease, failures: number, readyAt: number): Promise<void>
-  bury(lease: Lease, burial: Burial): Promise<void>
+  bury(lease: Lease, letter: DeadLetter): Promise<void>
   /** The next time at which a message becomes ready or a lease ends; null when there is none. */
   nextReadyAt(queue: string): number | null
 }
@@ -49,9 +43,8 @@ export function sqliteLeases(file: SqliteFile): Leases {
   const relaxed = keptStatements(file.relaxed)
   const durable = keptStatements(file.durable)
 
-  function copyToDead({ message }: Lease, burial: Burial): void {
-    const queue = `${message.queue}-dead`
-    const letter: DeadLetter = { message, ...burial, diedAt: new Date().toISOString() }
+  function copyToDead(letter: DeadLetter): void {
+    const queue = `${letter.message.queue}-dead`
     durable('INSERT INTO dead_letters (queue, letter) VALUES (?, ?)').run(queue, JSON.stringify(letter))
     durable(
       `DELETE FROM dead_letters WHERE queue = ?1 AND seq <=
@@ -87,10 +80,10 @@ export function sqliteLeases(file: SqliteFile): Leases {
         const text = 'UPDATE queue_messages SET lease = NULL, failures = ?, ready_at = ? WHERE seq = ? AND lease = ?'
         relaxed(text).run(failures, readyAt, seq, token)
       }),
-    bury: (lease, burial) =>
+    bury: (lease, letter) =>
       file.commit(() => {
         const text = 'DELETE FROM queue_messages WHERE seq = ? AND lease = ?'
-        if (durable(text).run(lease.seq, lease.token).changes === 1) copyToDead(lease, burial)
+        if (durable(text).run(lease.seq, lease.token).changes === 1) copyToDead(letter)
       }),
     nextReadyAt: (queue) => {
       const text = 'SELECT ready_at FROM queue_messages WHERE queue = ? ORDER BY ready_at LIMIT 1'

@@ -1,8 +1,8 @@
 /** A batch of SQS messages, each judged alone: what failed is named, and only that comes again. */
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { messageOfText } from '#shared/cloud-event.ts'
+import type { Decision } from '#shared/decision.ts'
 import type { LoadedFunction } from '../../loader.ts'
-import type { Decision } from '../cloud/decision.ts'
 import { PLATFORM_MARGIN_MS } from '../cloud/limits.ts'
 import type { CloudFunction } from '../cloud/open.ts'
 
@@ -15,7 +15,7 @@ function queueOf({ functions, config }: CloudFunction, arn: string): string {
 }
 
 /** Its time is over, or it is alone by the rule of its function: it comes again at once, and nothing failed. */
-const HANDED_BACK: Decision = { kind: 'retry', reason: 'handed back', afterMs: 0 }
+const HANDED_BACK: Decision = { kind: 'retry', reason: 'handed back', afterMs: 0, counted: false }
 
 async function decide(cloud: CloudFunction, queue: string, record: SQSRecord, context: Context): Promise<Decision> {
   const { body, messageId, attributes } = record

@@ -10,7 +10,8 @@ const dead = (lastStatus: number | null, buried: boolean) =>
     buried,
     letter: { message, reason: 'status', attempts: 1, lastStatus, diedAt: message.time },
   })
-const retry = (status: number | null, afterMs = 0) => answerOf({ kind: 'retry', reason: 'status', status, afterMs })
+const retry = (status: number | null, afterMs = 0) =>
+  answerOf({ kind: 'retry', reason: 'status', status, afterMs, counted: true })
 
 /** Of Knative Eventing: what its sender delivers again. */
 const isRetriedByKnative = (status: number): boolean => [404, 408, 409, 429].includes(status) || status >= 500

@@ -1,7 +1,7 @@
 /** A decision as the answer to a platform that pushes its events by HTTP, and reads the status alone. */
+import type { Decision } from '#shared/decision.ts'
 import { problemResponse, Problem } from '#shared/errors.ts'
 import { SECOND_MS } from '#shared/limits.ts'
-import type { Decision } from './decision.ts'
 
 /**
  * What Knative Eventing delivers again (its `SelectiveRetry`), and every platform that knows but acknowledged and not:

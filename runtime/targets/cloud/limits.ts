@@ -7,7 +7,5 @@ export const PLATFORM_MARGIN_MS = 500
 export const WAIT_MAX_MS = 25 * SECOND_MS
 /** From the end of a wait to the deadline: an answer has to be read and written. */
 export const AFTER_WAIT_MS = 2 * SECOND_MS
-/** Before a message that did not count is delivered again, where nobody named a time. */
-export const UNCOUNTED_RETRY_MS = SECOND_MS
 /** How long an instance tries to reach its stores before it takes requests: Lambda allows 10 s for all of a start. */
 export const WARM_UP_MS = 6 * SECOND_MS

@@ -1,5 +1,6 @@
 /** What every cloud target puts its events into: the functions of a bundle, behind the HTTP edge, a queue or a timer. */
 import { type QueueDriver, UNREADABLE } from '#shared/consumer.ts'
+import { decide, type Decision } from '#shared/decision.ts'
 import type { Message } from '#shared/message.ts'
 import { openBindings, type OpenRuntimeBindings, type OpenStack } from '../../bindings.ts'
 import type { Config } from '../../config.ts'
@@ -14,7 +15,6 @@ import { deliver, type RequestOf } from '../../triggers/queue.ts'
 import { tick } from '../../triggers/timer.ts'
 import { attemptOf } from './attempt.ts'
 import { checkAuth } from './auth.ts'
-import { decide, type Decision } from './decision.ts'
 import { warmUp } from './warm-up.ts'
 import { type BundledFunction, foundIn } from './functions.ts'
 import { PLATFORM_MARGIN_MS, WAIT_MAX_MS } from './limits.ts'
@@ -83,7 +83,7 @@ function bury(core: Core, decision: Decision): Promise<Decision> | Decision {
     () => ({ ...decision, buried: true }),
     (err: unknown) => {
       core.logger.error({ err, message: decision.letter.message.id }, 'dead letter not written')
-      return { kind: 'retry', reason: 'dead letter not written', afterMs: 0 } as const
+      return { kind: 'retry', reason: 'dead letter not written', afterMs: 0, counted: false } as const
     },
   )
 }
@@ -126,7 +126,7 @@ function queueEdgeOf(core: Core): Pick<CloudFunction, 'functionOf' | 'deliver' |
       const { trigger } = fn.config
       if (trigger.type !== 'queue') throw new Error(`${fn.name} is no queue function.`)
       const maxMs = maxOf(remainingMs)
-      if (maxMs === 0) return { kind: 'retry', reason: 'no time left', afterMs: 0 }
+      if (maxMs === 0) return { kind: 'retry', reason: 'no time left', afterMs: 0, counted: false }
       const attempt = await attemptOf(core.bindings.tasks, message, received, trigger.maxAttempts)
       const verdict = await deliver(fn, { message, attempt }, core, maxMs, requestOf)
       return await bury(core, decide(verdict, { message, attempt }, trigger))
