@@ -1,7 +1,7 @@
 /** Another encoding of a variant: made by process-image on first demand, waited for here. */
 import type { Bindings } from '#shared/bindings.ts'
 import { InvocationEnded, type Problem, unavailable } from '#shared/errors.ts'
-import { givenUp } from '#shared/given-up.ts'
+import { type Encoding, givenUp } from '#shared/given-up.ts'
 import { DERIVE_WAIT_MS } from '#shared/limits.ts'
 import { type DerivedFormat, variantWanted } from '#shared/message.ts'
 import { taskNotFound } from '#shared/read-task.ts'
@@ -14,15 +14,40 @@ function derivedOf(task: Task, variant: string, format: DerivedFormat): StoredFi
 }
 
 /**
- * The file; null when it is not there in time; or the Problem of one that was given up. Throws Problem `unavailable`
+ * The task once the encoding is made or given up, else as it is after `ms`. Of what was given up the cache alone tells,
+ * so that is looked at now and again: a long wait must not last to its end for nothing.
+ */
+async function made(
+  { tasks, cache, invocation: { signal } }: Pick<Bindings, 'tasks' | 'cache' | 'invocation'>,
+  encoding: Encoding,
+  ms: number,
+): Promise<Task | null> {
+  const { taskId, variant, format } = encoding
+  const ended = new AbortController()
+  const end = (): void => ended.abort()
+  const look = setInterval(() => void givenUp(cache, encoding).then((vain) => vain && end(), end), DERIVE_WAIT_MS)
+  if (signal.aborted) end()
+  else signal.addEventListener('abort', end, { once: true })
+  try {
+    return await waitFor(tasks, taskId, ended.signal, ms, (now) => derivedOf(now, variant, format) !== null)
+  } finally {
+    clearInterval(look)
+    signal.removeEventListener('abort', end)
+  }
+}
+
+/**
+ * The file; null when it is not there within `waitMs`; or the Problem of one that was given up. Throws Problem `unavailable`
  * when it cannot even be asked for, and `not-found` when the task was deleted meanwhile.
  */
 export async function derivedFile(
-  { tasks, queue, cache, invocation }: Pick<Bindings, 'tasks' | 'queue' | 'cache' | 'invocation'>,
+  env: Pick<Bindings, 'tasks' | 'queue' | 'cache' | 'invocation'>,
   task: Task,
   variant: string,
   format: DerivedFormat,
+  waitMs: number,
 ): Promise<StoredFile | Problem | null> {
+  const { tasks, queue, cache, invocation } = env
   const known = derivedOf(task, variant, format)
   if (known) return known
   // A cached task does not learn what was recorded later, so the store is asked before anything is sent.
@@ -39,8 +64,7 @@ export async function derivedFile(
     if (error instanceof InvocationEnded) throw error
     throw unavailable('queue', error, 1)
   }
-  const made = (now: Task): boolean => derivedOf(now, variant, format) !== null
-  const changed = await waitFor(tasks, task.id, invocation.signal, DERIVE_WAIT_MS, made)
+  const changed = await made(env, encoding, waitMs)
   if (!changed) throw taskNotFound(task.id)
   return derivedOf(changed, variant, format) ?? (await givenUp(cache, encoding))
 }

@@ -72,7 +72,8 @@ or the task is public, else \`private\`, as long as the link is valid.
 A JPEG variant is also there as WebP or AVIF: by \`Accept\`, where it names them, or by \`?format\`. They are made on
 first demand. By \`Accept\`, the JPEG comes instead when that takes more than two seconds, and may be kept for a minute.
 
-\`?wait=20\` holds the answer until the task has finished, so that a link can stand in a page before it has.`,
+\`?wait=20\` holds the answer until the task has finished, so that a link can stand in a page before it has; with
+\`?format\` also until that format is made.`,
   request: {
     params: z.object({
       taskId,

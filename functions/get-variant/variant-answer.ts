@@ -1,6 +1,7 @@
 /** The bytes of a variant, in the format that the request wants. */
 import { Problem } from '#shared/errors.ts'
 import type { AppContext } from '#shared/http.ts'
+import { DERIVE_WAIT_MS, SECOND_MS } from '#shared/limits.ts'
 import type { DerivedFormat } from '#shared/message.ts'
 import { isTerminal, type Task } from '#shared/task.ts'
 import { MEDIA_TYPE, type StoredFile, type Variant } from '#shared/variant.ts'
@@ -27,10 +28,14 @@ async function derivedOrNull(
   task: Task,
   variant: Variant,
   format: DerivedFormat,
-  negotiated: boolean,
+  /** Unix ms until which the client waits for a fixed format; null for a negotiated one. */
+  until: number | null,
 ): Promise<StoredFile | null> {
+  const negotiated = until === null
+  // Whoever takes the JPEG as well is not kept waiting, whatever time is left.
+  const waitMs = negotiated ? DERIVE_WAIT_MS : Math.max(DERIVE_WAIT_MS, until - Date.now())
   try {
-    const file = await derivedFile(c.env, task, variant.name, format)
+    const file = await derivedFile(c.env, task, variant.name, format, waitMs)
     if (file && !(file instanceof Problem)) return file
     if (negotiated) return null
     if (file) throw file
@@ -44,6 +49,7 @@ async function derivedOrNull(
 
 export async function answerVariant(c: AppContext, found: Task, request: VariantRequest): Promise<Response> {
   const { settings, invocation, tasks } = c.env
+  const until = Date.now() + request.waitSeconds * SECOND_MS
   if (!found.options.variants.some(({ name }) => name === request.variant)) throw unknownVariant(found, request.variant)
   const task = await awaitTask(c.env, found, request.waitSeconds, isTerminal)
   if (!isTerminal(task)) throw notFinished()
@@ -52,7 +58,7 @@ export async function answerVariant(c: AppContext, found: Task, request: Variant
   if (!variant) throw unknownVariant(task, request.variant)
 
   const { format, negotiated } = chooseFormat(variant, request.format, c.req.header('accept'), settings.negotiate)
-  const derived = format === 'own' ? null : await derivedOrNull(c, task, variant, format, negotiated)
+  const derived = format === 'own' ? null : await derivedOrNull(c, task, variant, format, negotiated ? null : until)
   return await sendFile(c, {
     file: derived ?? variant,
     mediaType: derived && format !== 'own' ? MEDIA_TYPE[format] : variant.mediaType,

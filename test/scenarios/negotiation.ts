@@ -76,6 +76,14 @@ export function negotiation(place: Place): void {
       }
     })
 
+    it('?format with a wait is there at the first demand, however long it takes to make', async () => {
+      const { variants } = await place.api.completed(await picture({ width: 1600, height: 1200 }), {
+        variants: '1600x',
+      })
+      const { status, headers } = await place.api.fetch(`${variants[0]!.href}?format=avif&wait=30`)
+      expect([status, headers.get('content-type')]).toEqual([200, 'image/avif'])
+    })
+
     it('refuses a format that is not offered', async () => {
       for (const format of ['png', 'gif', 'JPEG', ''])
         expect(await answerOf(await place.api.fetch(`${href}?format=${format}`))).toBe('400 invalid-request')
