@@ -14,6 +14,8 @@ export interface ConsumeOptions {
   concurrency: number
   maxAttempts: number
   backoff: Backoff
+  /** Told of each dead letter once it is written. */
+  onDead?: (letter: DeadLetter) => void
 }
 
 export interface Consumer {

@@ -101,6 +101,18 @@ async function isEmpty({ stats }: Awaited<ReturnType<typeof consumed>>): Promise
   return waiting + active + delayed === 0
 }
 
+/** The lines of what died. */
+async function told({ fn }: Awaited<ReturnType<typeof consumed>>) {
+  const isDeath = ({ msg }: Record<string, unknown>): boolean => msg === 'message is dead'
+  await fn.line('its death', isDeath)
+  return fn.lines.filter(isDeath)
+}
+
+async function counted({ fn }: Awaited<ReturnType<typeof consumed>>): Promise<string[]> {
+  const text = await fn.metrics.registry.metrics()
+  return [...text.matchAll(/^queue_verdicts_total\{queue="tests",(.*)$/gm)].map(([, verdict]) => verdict!)
+}
+
 describe('a queue function', () => {
   it('gets a message once when it answers 2xx, under the trace of who sent it, its task on every line', async () => {
     await using run = await consumed([
@@ -154,7 +166,8 @@ describe('a queue function', () => {
     expect(await run.queue.deadLetters('tests', 10)).toMatchObject([
       { message: MESSAGE, reason: 'status 422', lastStatus: 422, attempts: 1 },
     ])
-    expect(await run.fn.line('that', ({ msg }) => msg === 'message is dead')).toMatchObject({ task: MESSAGE.subject })
+    expect(await told(run)).toMatchObject([{ task: MESSAGE.subject, attempt: 1, reason: 'status 422' }])
+    expect(await counted(run)).toEqual(['verdict="dead"} 1'])
   })
 
   it('gets it once more than maxAttempts, to settle; then it is dead', async () => {
@@ -163,6 +176,8 @@ describe('a queue function', () => {
     await until('it is dead', async () => (await run.stats()).dead === 1)
     expect(run.attempts()).toEqual([1, 2, 3])
     expect(await run.queue.deadLetters('tests', 10)).toMatchObject([{ lastStatus: 500, attempts: 3 }])
+    expect(await told(run)).toMatchObject([{ level: 50, task: MESSAGE.subject, attempt: 3, reason: 'status 500' }])
+    expect(await counted(run)).toEqual(['verdict="retry"} 2', 'verdict="dead"} 1'])
   })
 
   it('that settles with a 2xx leaves no dead letter', async () => {

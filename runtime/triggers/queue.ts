@@ -1,5 +1,6 @@
 /** A queue message becomes a binary-mode CloudEvents POST; the Response's status is the verdict on the message. */
-import type { Consumer, Delivery, QueueDriver } from '#shared/consumer.ts'
+import type { Consumer, DeadLetter, Delivery, QueueDriver } from '#shared/consumer.ts'
+import { decide } from '#shared/decision.ts'
 import type { Message } from '#shared/message.ts'
 import { type Verdict, verdictOf } from '#shared/verdict.ts'
 import type { Core } from '../core.ts'
@@ -27,6 +28,9 @@ export type RequestOf = typeof eventRequest
 
 type Reports = Pick<Core, 'invoke' | 'logger' | 'metrics'>
 
+const lineOf = ({ name }: LoadedFunction, { queue, id, subject }: Message, attempt: number) =>
+  ({ function: name, queue, message: id, task: subject, attempt }) as const
+
 /**
  * Delivers one message to its function and judges the answer; what an operator must see is logged. `requestOf`: where
  * the message came as an event that has more to it.
@@ -38,20 +42,29 @@ export async function deliver(
   maxMs?: number,
   requestOf: RequestOf = eventRequest,
 ): Promise<Verdict> {
-  const { queue, id, subject: task, traceparent: parent } = message
+  const { queue, subject: taskId, traceparent: parent } = message
   const traceparent = childTraceparent(parent)
   const request = requestOf(message, attempt, traceparent)
-  const context = { caller: { kind: 'open' as const }, attempt, traceparent, parent, taskId: task, maxMs }
+  const context = { caller: { kind: 'open' as const }, attempt, traceparent, parent, taskId, maxMs }
   const response = await invoke(fn, request, context)
   const verdict = verdictOf(response)
   await response.body?.cancel()
-  metrics.verdicts.inc({ queue, verdict: verdict.kind })
-  const line = { function: fn.name, queue, message: id, task, attempt }
-  if (verdict.kind === 'dead') logger.error({ ...line, reason: verdict.reason }, 'message is dead')
+  const { trigger } = fn.config
+  // What dies of it is counted when it is dead, see `reportDead`.
+  const isLast = trigger.type === 'queue' && decide(verdict, { message, attempt }, trigger).kind === 'dead'
+  if (!isLast) metrics.verdicts.inc({ queue, verdict: verdict.kind })
   if (verdict.kind === 'retry' && verdict.fault) {
-    logger.error({ ...line, reason: verdict.reason }, 'runtime error: no queue function answers so')
+    const line = { ...lineOf(fn, message, attempt), reason: verdict.reason }
+    logger.error(line, 'runtime error: no queue function answers so')
   }
   return verdict
+}
+
+/** Once for each dead letter, whichever way it died: the line that an operator looks for who finds it. */
+export function reportDead(fn: LoadedFunction, letter: DeadLetter, { logger, metrics }: Omit<Reports, 'invoke'>): void {
+  const { message, attempts, reason } = letter
+  metrics.verdicts.inc({ queue: message.queue, verdict: 'dead' })
+  logger.error({ ...lineOf(fn, message, attempts), reason }, 'message is dead')
 }
 
 export interface QueueOptions extends Reports {
@@ -64,7 +77,8 @@ function consume(fn: LoadedFunction, { bindings, ...reports }: QueueOptions): Co
   if (trigger.type !== 'queue') return []
   const { queue, concurrency, maxAttempts, backoff } = trigger
   const handle = (delivery: Delivery): Promise<Verdict> => deliver(fn, delivery, reports)
-  return [bindings.queue.consume(queue, { concurrency, maxAttempts, backoff }, handle)]
+  const onDead = (letter: DeadLetter): void => reportDead(fn, letter, reports)
+  return [bindings.queue.consume(queue, { concurrency, maxAttempts, backoff, onDead }, handle)]
 }
 
 /** One consumer for each queue function. */

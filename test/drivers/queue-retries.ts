@@ -1,5 +1,6 @@
 /** What becomes of a message that failed. */
 import { describe, expect, test } from 'vitest'
+import type { DeadLetter } from '#shared/consumer.ts'
 import { ACK, DEAD, NEVER, newMessage, QUEUE, retry } from './queue-kit.ts'
 import type { QueueSuite } from './queue.ts'
 
@@ -100,6 +101,24 @@ export function describeRetries({ queue, second, consume, settled }: QueueSuite)
       await queue().send(message)
       ;(await next()).end(ACK)
       expect(await queue().deadLetters(QUEUE, 10)).toHaveLength(1)
+    })
+
+    test('each is told of once, as it is written, whichever way it died', async () => {
+      const told: DeadLetter[] = []
+      const { next } = consume({ maxAttempts: 1, onDead: (letter) => told.push(letter) })
+      for (const verdicts of [
+        [retry(), retry()],
+        [DEAD],
+        [retry({ counted: false, afterMs: 0 }), ACK],
+        [retry(), ACK],
+      ]) {
+        await queue().send(newMessage())
+        for (const verdict of verdicts) (await next()).end(verdict)
+      }
+      await settled({ dead: 2, waiting: 0, active: 0, delayed: 0 })
+      await expect.poll(() => told.length, { interval: 2 }).toBe(2)
+      expect(told).toEqual((await queue().deadLetters(QUEUE, 10)).toReversed())
+      expect(told.map(({ reason }) => reason)).toEqual(['status 503', 'status 422'])
     })
 
     test('of many, the newest up to limit', async () => {

@@ -42,12 +42,17 @@ export function failuresOf({ job }: Taken): number {
   return job.attemptsMade
 }
 
-async function bury({ queues, leaseMs }: VerdictContext, { job, token }: Taken, letter: DeadLetter): Promise<void> {
+async function bury(
+  { queues, leaseMs, options }: VerdictContext,
+  { job, token }: Taken,
+  letter: DeadLetter,
+): Promise<void> {
   const { UnrecoverableError } = await import('bullmq')
   // A delivery that lost its lock is judged by the next one: it writes no letter.
   if (!(await job.extendLock(token, leaseMs))) return
   // Before the job goes: one that is not acked comes again, one that is gone leaves no second chance for a letter.
   await addDeadLetter(queues, letter)
+  options.onDead?.(letter)
   await job.moveToFailed(new UnrecoverableError(letter.reason), token)
 }
 

@@ -32,7 +32,10 @@ async function conclude({ leases, options }: ConsumerContext, lease: Lease, verd
   const attempt = failures + 1
   const decision = decide(verdict, { message, attempt }, options)
   if (decision.kind === 'ack') return await leases.finish(lease)
-  if (decision.kind === 'dead') return await leases.bury(lease, decision.letter)
+  if (decision.kind === 'dead') {
+    if (await leases.bury(lease, decision.letter)) options.onDead?.(decision.letter)
+    return
+  }
   await leases.release(lease, decision.counted ? attempt : failures, Date.now() + decision.afterMs)
 }
 

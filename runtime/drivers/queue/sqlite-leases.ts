@@ -23,7 +23,8 @@ export interface Leases {
   finish(lease: Lease): Promise<void>
   /** Gives it back, to be taken at `readyAt`. */
   release(lease: Lease, failures: number, readyAt: number): Promise<void>
-  bury(lease: Lease, letter: DeadLetter): Promise<void>
+  /** False, and nothing written, when another has the message. */
+  bury(lease: Lease, letter: DeadLetter): Promise<boolean>
   /** The next time at which a message becomes ready or a lease ends; null when there is none. */
   nextReadyAt(queue: string): number | null
 }
@@ -83,7 +84,9 @@ export function sqliteLeases(file: SqliteFile): Leases {
     bury: (lease, letter) =>
       file.commit(() => {
         const text = 'DELETE FROM queue_messages WHERE seq = ? AND lease = ?'
-        if (durable(text).run(lease.seq, lease.token).changes === 1) copyToDead(letter)
+        const isOurs = durable(text).run(lease.seq, lease.token).changes === 1
+        if (isOurs) copyToDead(letter)
+        return isOurs
       }),
     nextReadyAt: (queue) => {
       const text = 'SELECT ready_at FROM queue_messages WHERE queue = ? ORDER BY ready_at LIMIT 1'

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it, test, vi } from 'vitest'
 import type { FunctionConfig, Route } from '#shared/function.ts'
 import { type App, createApp } from '#shared/http.ts'
-import { taskCreated } from '#shared/message.ts'
+import { taskCreated, variantWanted } from '#shared/message.ts'
 import { newTaskId } from '#shared/task.ts'
 import { waitFor } from '#shared/wait.ts'
 import { answering, QUEUE, QUEUE_CONFIG, testCloud, TIMER_CONFIG } from '../../../test/clouds/cloud.ts'
@@ -172,6 +172,37 @@ describe('a message', () => {
       buried: true,
     })
     expect(queue.buried).toMatchObject([{ message, reason: 'status 422', lastStatus: 422 }])
+  })
+
+  it('that is dead is told once, whichever way it died, when it is buried', async () => {
+    const statuses = [500, 422, 422]
+    const app = answering(() => new Response(null, { status: statuses.shift()! }))
+    const { options, queue, log } = testCloud([{ name: 'worker', config: QUEUE_CONFIG, app }])
+    const cloud = await openCloudFunction(options)
+    const wanted = variantWanted(newTaskId(), { variant: 'a', format: 'webp' })
+    expect(await cloud.deliver(wanted, { received: 3, remainingMs: 9_000 })).toMatchObject({ buried: true })
+    queue.fail = () => {
+      throw new Error('away')
+    }
+    expect(await cloud.deliver(wanted, { received: 1, remainingMs: 9_000 })).toMatchObject({ kind: 'retry' })
+    queue.fail = () => {}
+    await cloud.deliver(wanted, { received: 1, remainingMs: 9_000 })
+    await cloud.refuse(QUEUE, 'm-1', 'no event')
+    const isDeath = ({ msg }: Record<string, unknown>): boolean => msg === 'message is dead'
+    expect(log.lines.filter(isDeath)).toMatchObject([
+      { function: 'worker', message: wanted.id, task: wanted.subject, attempt: 3, reason: 'status 500' },
+      { message: wanted.id, attempt: 1, reason: 'status 422' },
+      { message: 'm-1', attempt: 0, reason: 'no CloudEvent with a subject' },
+    ])
+  })
+
+  it('that its platform is to bury is told too', async () => {
+    const { options, queue, log } = testCloud([{ name: 'worker', config: QUEUE_CONFIG, app: refused }])
+    delete queue.bury
+    const cloud = await openCloudFunction(options)
+    const decision = await cloud.deliver(taskCreated(newTaskId()), { received: 1, remainingMs: 9_000 })
+    expect(decision.kind === 'dead' && decision.buried).toBeFalsy()
+    await log.line('its death', ({ msg }) => msg === 'message is dead')
   })
 
   it('that could not be buried comes again', async () => {

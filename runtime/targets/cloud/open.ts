@@ -11,7 +11,7 @@ import type { LoadedFunction } from '../../loader.ts'
 import { createLogger, type RootLogger } from '../../../console/logger.ts'
 import { drain, type DrainOptions } from '../../shutdown.ts'
 import type { HttpContext } from '../../triggers/http.ts'
-import { deliver, type RequestOf } from '../../triggers/queue.ts'
+import { deliver, reportDead, type RequestOf } from '../../triggers/queue.ts'
 import { tick } from '../../triggers/timer.ts'
 import { attemptOf } from './attempt.ts'
 import { checkAuth } from './auth.ts'
@@ -76,16 +76,19 @@ function maxOf(remainingMs: number): number {
   return Math.max(0, remainingMs - PLATFORM_MARGIN_MS)
 }
 
-function bury(core: Core, decision: Decision): Promise<Decision> | Decision {
+/** Reported once it is buried, or left to the platform to bury. */
+async function bury(core: Core, fn: LoadedFunction, decision: Decision): Promise<Decision> {
+  if (decision.kind !== 'dead') return decision
+  const { letter } = decision
   const { queue } = core.bindings
-  if (decision.kind !== 'dead' || !queue.bury) return decision
-  return queue.bury(decision.letter).then(
-    () => ({ ...decision, buried: true }),
-    (err: unknown) => {
-      core.logger.error({ err, message: decision.letter.message.id }, 'dead letter not written')
-      return { kind: 'retry', reason: 'dead letter not written', afterMs: 0, counted: false } as const
-    },
-  )
+  try {
+    await queue.bury?.(letter)
+  } catch (err) {
+    core.logger.error({ err, message: letter.message.id }, 'dead letter not written')
+    return { kind: 'retry', reason: 'dead letter not written', afterMs: 0, counted: false }
+  }
+  reportDead(fn, letter, core)
+  return queue.bury ? { ...decision, buried: true } : decision
 }
 
 function timerOf({ functions }: Core, name: string | undefined): LoadedFunction {
@@ -129,14 +132,14 @@ function queueEdgeOf(core: Core): Pick<CloudFunction, 'functionOf' | 'deliver' |
       if (maxMs === 0) return { kind: 'retry', reason: 'no time left', afterMs: 0, counted: false }
       const attempt = await attemptOf(core.bindings.tasks, message, received, trigger.maxAttempts)
       const verdict = await deliver(fn, { message, attempt }, core, maxMs, requestOf)
-      return await bury(core, decide(verdict, { message, attempt }, trigger))
+      return await bury(core, fn, decide(verdict, { message, attempt }, trigger))
     },
     async refuse(queue, id, text) {
       const reason = 'no CloudEvent with a subject'
-      core.logger.error({ queue, message: id, reason }, 'message is dead')
       const diedAt = new Date().toISOString()
       const message: Message = { queue, id, type: UNREADABLE, subject: id, time: diedAt, data: text }
-      return await bury(core, { kind: 'dead', letter: { message, reason, attempts: 0, lastStatus: null, diedAt } })
+      const letter = { message, reason, attempts: 0, lastStatus: null, diedAt }
+      return await bury(core, functionOf(queue), { kind: 'dead', letter })
     },
   }
 }
