@@ -84,6 +84,12 @@ export const PROBLEMS = {
     title: 'Task deleted',
     about: 'The task of this Idempotency-Key was deleted. Use another key.',
   },
+  'precondition-failed': {
+    status: 412,
+    title: 'Precondition failed',
+    about:
+      'What is there is no longer what `If-Match` names, or has changed after `If-Unmodified-Since`. Nothing was done: read it again, and decide anew.',
+  },
   'too-large': {
     status: 413,
     title: 'Too large',
@@ -228,6 +234,16 @@ export function taskStoreAway(what: string, cause?: unknown): Problem {
   const problem = unavailable(what, cause)
   problem.headers[NOT_RUN_HEADER] = '1'
   return problem
+}
+
+/**
+ * The same answer, as one that says nothing of the message: no attempt is lost by it. Whoever gives it needs another
+ * bound, since no number of them ends the message.
+ */
+export function uncounted(problem: Problem, retryAfterSeconds: number): Problem {
+  const { code, message, cause } = problem
+  const headers = { ...problem.headers, 'Retry-After': String(retryAfterSeconds), [NOT_RUN_HEADER]: '1' }
+  return new Problem(code, message, { headers, cause })
 }
 
 /** What every call through a binding rejects with once its invocation was told that it is too late. */

@@ -3,13 +3,13 @@ import { RETRY_AFTER_MAX_MS } from './limits.ts'
 
 export type Verdict =
   | { kind: 'ack' }
-  /** `counted: false`: the function never ran, or without a task store, so the try costs no attempt. */
+  /** `counted: false`: the function never ran, or without its stores, so the try costs no attempt. */
   | { kind: 'retry'; reason: string; status: number | null; afterMs: number | null; counted: boolean; fault: boolean }
   | { kind: 'dead'; reason: string; status: number }
 
 /** Set by createApp's notFound: tells a function's own 404 from that of a router that matched nothing. */
 export const UNMATCHED_HEADER = 'x-revela-unmatched'
-/** On a 503 that says nothing of the message: the runtime's own (no slot, draining), or that of a task store that is away. */
+/** On a 503 that says nothing of the message: the runtime's own (no slot, draining), or that of a store that is away. */
 export const NOT_RUN_HEADER = 'x-revela-not-run'
 
 const RETRIED_4XX: ReadonlySet<number> = new Set([408, 425, 429])

@@ -1,11 +1,11 @@
 /** `task.created`: a task goes from its original to its end. */
 import type { Bindings, Settlement, SettleOptions } from '#shared/bindings.ts'
 import { retryDelayMs } from '#shared/consumer.ts'
-import { Problem } from '#shared/errors.ts'
+import { Problem, uncounted } from '#shared/errors.ts'
 import { CALLBACK_TRY_MS, CHECK_LEASE_MS, CHECK_MARGIN_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
 import { taskSettled } from '#shared/message.ts'
 import { isTerminal, type Source, type TaskError } from '#shared/task.ts'
-import { retryAfterMs } from '#shared/verdict.ts'
+import { NOT_RUN_HEADER, retryAfterMs } from '#shared/verdict.ts'
 import { PermanentFailure } from './failure.ts'
 import { advance, type Hold, HoldLost, keeping } from './hold.ts'
 import { fetchOriginal } from './source.ts'
@@ -69,7 +69,19 @@ async function expectAgain({ env, task, fence }: Hold, problem: Problem | null):
   await env.tasks.advance(task.id, fence, { nextCheckAt, ...(lastError ? { lastError } : {}) }).catch(() => {})
 }
 
-const TRANSIENT: ReadonlySet<string> = new Set(['unavailable', 'source-unreachable', 'source-timeout'])
+const STORE_AWAY_RETRY_SECONDS = 30
+
+/**
+ * What another try may mend; null for any other error. A store that is away says nothing of the picture, and may be so
+ * for minutes: that costs no attempt, and deliveries, which are counted all the same, end it.
+ */
+function transientOf(error: unknown): Problem | null {
+  if (!(error instanceof Problem)) return null
+  if (error.code === 'unavailable') {
+    return NOT_RUN_HEADER in error.headers ? error : uncounted(error, STORE_AWAY_RETRY_SECONDS)
+  }
+  return error.code === 'source-unreachable' || error.code === 'source-timeout' ? error : null
+}
 
 /**
  * Safe to be delivered any number of times, at once too: the newest delivery's writes win, and files are written once.
@@ -100,9 +112,10 @@ export async function finishTask(env: Bindings, id: string): Promise<Outcome> {
       invocation.log.info('image refused', { code: error.code, err: error.cause })
       return await settle(hold, { status: 'failed', error: { code: error.code, message: error.message } })
     }
-    const transient = error instanceof Problem && TRANSIENT.has(error.code) ? error : null
+    const transient = transientOf(error)
     await expectAgain(hold, transient)
-    if (transient === null || transient.code === 'unavailable') throw error
+    if (transient === null) throw error
+    if (transient.code === 'unavailable') throw transient
     throw new Problem('unavailable', transient.message, { headers: transient.headers, cause: transient })
   }
 }

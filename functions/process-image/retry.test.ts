@@ -47,21 +47,35 @@ describe('another try', () => {
     throw unavailable('blob store')
   }
 
-  test('costs no attempt where it was the task store that was away, at the beginning or at the end', async () => {
+  test('costs no attempt where it was a store that was away, at the beginning or at the end', async () => {
     await using env = await testBindings()
     const { id } = await createTask(env, { bytes: jpeg })
     const gone = async (): Promise<never> => {
       throw taskStoreAway('task store')
     }
-    const counted = async (own: Bindings): Promise<unknown> => {
+    const verdict = async (own: Bindings) => {
       const { status, headers } = await deliver(own, { subject: id })
-      const verdict = verdictOf(new Response(null, { status, headers }))
-      return verdict.kind === 'retry' ? verdict.counted : verdict.kind
+      return verdictOf(new Response(null, { status, headers }))
     }
-    expect(await counted({ ...env, tasks: { ...env.tasks, claim: gone } })).toBe(false)
-    expect(await counted({ ...env, tasks: { ...env.tasks, settle: gone } })).toBe(false)
-    expect(await counted({ ...env, blobs: { ...env.blobs, put: away } })).toBe(true)
-    expect(await counted(env)).toBe('ack')
+    const tasksAway = { kind: 'retry', counted: false, afterMs: 2_000 }
+    expect(await verdict({ ...env, tasks: { ...env.tasks, claim: gone } })).toMatchObject(tasksAway)
+    expect(await verdict({ ...env, tasks: { ...env.tasks, settle: gone } })).toMatchObject(tasksAway)
+    const blobsAway = { kind: 'retry', counted: false, afterMs: 30_000 }
+    expect(await verdict({ ...env, blobs: { ...env.blobs, asFile: away } })).toMatchObject(blobsAway)
+    expect(await verdict({ ...env, blobs: { ...env.blobs, put: away } })).toMatchObject(blobsAway)
+    expect(await verdict(env)).toEqual({ kind: 'ack' })
+  })
+
+  test('a store that stays away ends the task all the same, with that reason', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg })
+    const broken = { ...env, blobs: { ...env.blobs, put: away } }
+    const most = env.settings.maxAttempts + INTERRUPTIONS_MAX
+    for (let delivery = 1; delivery <= most; delivery++) {
+      expect((await deliver(broken, { subject: id })).status).toBe(503)
+    }
+    expect((await deliver(broken, { subject: id })).body.outcome).toBe('failed')
+    expect((await env.tasks.get(id))!.error!.code).toBe('unavailable')
   })
 
   test('where the blob store is away: 503, the reason is kept, and the sweeper waits longer than the queue', async () => {
@@ -72,16 +86,16 @@ describe('another try', () => {
     expect(status).toBe(503)
     const task = (await env.tasks.get(id))!
     expect(task).toMatchObject({ status: 'processing', lastError: { code: 'unavailable' } })
-    expect(task.nextCheckAt).toBeGreaterThanOrEqual(now + 2_000 + CHECK_MARGIN_MS)
+    expect(task.nextCheckAt).toBeGreaterThanOrEqual(now + 30_000 + CHECK_MARGIN_MS)
     expect((await deliver(withInvocation(env, { attempt: 2 }), { subject: id })).body.outcome).toBe('completed')
     expect(await env.tasks.get(id)).toMatchObject({ attempts: 2 })
   })
 
   test("is waited for as long as the queue's own backoff may last, and no longer", async () => {
-    const backoff = { initialMs: 10_000, factor: 3, maxMs: 60_000 }
+    const backoff = { initialMs: 40_000, factor: 2, maxMs: 100_000 }
     await using env = await testBindings({ settings: testSettings({ backoff }) })
     const { id } = await createTask(env, { bytes: jpeg })
-    for (const [attempt, longestMs] of [10_000, 30_000, 60_000].entries()) {
+    for (const [attempt, longestMs] of [40_000, 80_000, 100_000].entries()) {
       const now = Date.now()
       const failing = withInvocation({ ...env, blobs: { ...env.blobs, put: away } }, { attempt: attempt + 1 })
       expect((await deliver(failing, { subject: id })).status).toBe(503)
