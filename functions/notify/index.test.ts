@@ -67,12 +67,12 @@ describe('a client that does not take it', () => {
   test('is told again: under the same id, signed anew, and the sweeper waits longer than the queue', async () => {
     await using hook = await client((response, count) => response.writeHead(count === 1 ? 500 : 200).end())
     await using env = await callbackBindings()
-    const { id } = await completedTask(env, { callback: hook.pending() }, THEN)
+    const { id } = await completedTask(env, { callback: hook.pending({ attempts: 2 }) }, THEN)
     const before = Date.now()
     const first = await notify(atAttempt(env, 3), id)
     expect([first.status, first.headers.get('retry-after')]).toEqual([503, null])
     const task = (await env.tasks.get(id))!
-    expect(task.callback).toMatchObject({ status: 'pending', attempts: 1, lastStatus: 500 })
+    expect(task.callback).toMatchObject({ status: 'pending', attempts: 3, lastStatus: 500 })
     // 5 s × 4², without luck in the jitter.
     expect(task.nextCheckAt).toBeGreaterThanOrEqual(before + 80_000 + CHECK_MARGIN_MS)
     expect((await notify(atAttempt(env, 4), id)).status).toBe(200)
@@ -80,8 +80,24 @@ describe('a client that does not take it', () => {
     expect(one!.headers['webhook-id']).toBe(two!.headers['webhook-id'])
     for (const each of hook.received)
       expect(() => new Webhook(SECRETS[1]).verify(each.body, signed(each))).not.toThrow()
-    expect((await env.tasks.get(id))!.callback).toMatchObject({ status: 'delivered', attempts: 2, lastStatus: 200 })
+    expect((await env.tasks.get(id))!.callback).toMatchObject({ status: 'delivered', attempts: 4, lastStatus: 200 })
     expect(env.counted).toEqual(['retried', 'delivered'])
+  })
+
+  test.each([
+    ['a queue that began to count anew is told to wait as its tries ask for', 1, 3, 80, '80'],
+    ['and at most for its longest step', 1, 8, 6 * 3_600, '21600'],
+    ['a queue that counted a try without a record waits by itself', 4, 1, 320, null],
+  ])('is left alone by what was recorded: %s', async (_what, attempt, attempts, seconds, passed) => {
+    await using hook = await client((response) => response.writeHead(500).end())
+    await using env = await callbackBindings()
+    const { id } = await completedTask(env, { callback: hook.pending({ attempts: attempts - 1 }) }, THEN)
+    const before = Date.now()
+    const response = await notify(atAttempt(env, attempt), id)
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, passed])
+    const { nextCheckAt } = (await env.tasks.get(id))!
+    expect(nextCheckAt).toBeGreaterThanOrEqual(before + seconds * 1_000 + CHECK_MARGIN_MS)
+    expect(nextCheckAt).toBeLessThanOrEqual(Date.now() + seconds * 1_000 + CHECK_MARGIN_MS)
   })
 
   test.each([

@@ -33,14 +33,16 @@ async function notify(env: Bindings, id: string, messageId: string): Promise<Out
     invocation.log.warn('callback given up', { reason: answer.reason, attempts: tried.attempts })
     return 'failed'
   }
+  // By the tries that are recorded: a queue counts each message that the sweeper sends from one, or not at all. And no
+  // earlier than the queue does, which counts a try that left no record.
+  const longestMs = retryDelayMs(backoff, Math.max(tried.attempts, invocation.attempt), 1)
   // A receiver may ask for more time, never for less: it would use up its tries in a minute.
-  const longestMs = retryDelayMs(backoff, invocation.attempt, 1)
-  const asked = answer.afterMs > longestMs
-  const nextCheckAt = now + Math.max(longestMs, answer.afterMs) + CHECK_MARGIN_MS
-  await tasks.recordCallback(id, tried, nextCheckAt)
+  const waitMs = Math.max(longestMs, answer.afterMs)
+  const asked = answer.afterMs > longestMs || tried.attempts > invocation.attempt
+  await tasks.recordCallback(id, tried, now + waitMs + CHECK_MARGIN_MS)
   invocation.measure('callbacks_total', 1, { outcome: 'retried' })
   throw new Problem('unavailable', `The callback was not taken: ${answer.reason}.`, {
-    headers: asked ? { 'Retry-After': String(Math.ceil(answer.afterMs / 1_000)) } : {},
+    headers: asked ? { 'Retry-After': String(Math.ceil(waitMs / 1_000)) } : {},
   })
 }
 

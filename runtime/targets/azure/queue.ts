@@ -39,7 +39,7 @@ export async function takeQueueEntry(
     if (decision.buried) return
     throw new Error(`dead, and not buried: ${decision.letter.reason}`)
   }
-  const { reason, afterMs } = decision
+  const { reason, afterMs, counted } = decision
   if (!message || !cloud.queue.later) throw new Error(`again: ${reason}`)
-  await cloud.queue.later({ message, attempt: received + 1 }, afterMs)
+  await cloud.queue.later({ message, attempt: counted ? received + 1 : received }, afterMs)
 }

@@ -1,18 +1,22 @@
 import { expect, test } from 'vitest'
 import { unavailable } from '#shared/errors.ts'
-import { taskCreated, variantWanted } from '#shared/message.ts'
-import type { Task } from '#shared/task.ts'
+import { type Message, taskCreated, taskSettled, variantWanted } from '#shared/message.ts'
+import type { Callback, Task } from '#shared/task.ts'
 import { testTask } from '../../../test/tasks.ts'
 import { attemptOf } from './attempt.ts'
 
 const MAX = 4
+const { id } = testTask()
+const created = taskCreated(id)
+const settled = taskSettled(id)
+const wanted = variantWanted(id, { variant: 'a', format: 'webp' })
 
-async function attempt(task: Partial<Task> | null | 'away', received: number | null): Promise<number> {
+async function attempt(message: Message, task: Partial<Task> | null | 'away', received: number | null) {
   const get = async (): Promise<Task | null> => {
     if (task === 'away') throw unavailable('task store')
     return task && testTask(task)
   }
-  return await attemptOf({ get }, taskCreated(testTask().id), received, MAX)
+  return await attemptOf({ get }, message, received, MAX)
 }
 
 test.each([
@@ -25,28 +29,49 @@ test.each([
   ['no count of the platform', null, 0, 1],
   ['no count of the platform, two starts', null, 2, 3],
 ])('of an unfinished task: %s', async (_what, received, deliveries, expected) => {
-  expect(await attempt({ status: 'processing', deliveries }, received)).toBe(expected)
+  expect(await attempt(created, { status: 'processing', deliveries }, received)).toBe(expected)
 })
 
 test.each([
-  ['its end is being told: the platform counts', 3, 3],
-  ['no count of the platform', null, 1],
-  ['never more than for settling', 12, 5],
-])('of a task that has ended: %s', async (_what, received, expected) => {
-  expect(await attempt({ status: 'completed', deliveries: 1 }, received)).toBe(expected)
-  expect(await attempt(null, received)).toBe(expected)
+  ['the first time it is handed out', 1, 0, 1],
+  ['handed out again, its receiver never asked: nothing failed', 4, 0, 1],
+  ['each try failed', 3, 2, 3],
+  ['the sweeper sent it anew: its tries are what they were', 1, 3, 4],
+  ['no count of the platform', null, 0, 1],
+  ['no count of the platform, two tries', null, 2, 3],
+  ['tries that left no record, as many as may not have been failures', 2 * MAX, 0, 4],
+  ['and one more: the last', 2 * MAX + 1, 0, 5],
+  ['never more than that', 99, 3, 5],
+])('of a callback that is owed: %s', async (_what, received, attempts, expected) => {
+  const callback: Callback = { url: 'https://a.example/', status: 'pending', attempts, lastStatus: null }
+  expect(await attempt(settled, { status: 'completed', deliveries: 1, callback }, received)).toBe(expected)
 })
 
-test('of a message that is no claim of its task the platform counts, whatever the task says', async () => {
-  const get = async () => testTask({ status: 'processing', deliveries: 1 })
-  const wanted = variantWanted(testTask().id, { variant: 'a', format: 'webp' })
-  expect(await attemptOf({ get }, wanted, 4, MAX)).toBe(4)
-  expect(await attemptOf({ get }, wanted, 9, MAX)).toBe(MAX + 1)
-  expect(await attemptOf({ get }, wanted, null, MAX)).toBe(1)
+test.each([
+  ['the platform counts', 3, 3],
+  ['no count of the platform', null, 1],
+  ['never more than for settling', 12, 5],
+])('of what has nothing left to be counted: %s', async (_what, received, expected) => {
+  const callback: Callback = { url: 'https://a.example/', status: 'delivered', attempts: 2, lastStatus: 200 }
+  for (const message of [created, settled]) {
+    expect(await attempt(message, { status: 'completed', deliveries: 1 }, received)).toBe(expected)
+    expect(await attempt(message, { status: 'completed', deliveries: 1, callback }, received)).toBe(expected)
+    expect(await attempt(message, null, received)).toBe(expected)
+  }
+})
+
+test.each([
+  [4, 4],
+  [9, MAX + 1],
+  [null, 1],
+])('of a message that no task counts the platform counts, whatever the task says: %s', async (received, expected) => {
+  expect(await attempt(wanted, { status: 'processing', deliveries: 1 }, received)).toBe(expected)
 })
 
 test('while the store is away no delivery is the last one', async () => {
-  expect(await attempt('away', 9)).toBe(MAX)
-  expect(await attempt('away', 2)).toBe(2)
-  expect(await attempt('away', null)).toBe(1)
+  for (const message of [created, settled]) {
+    expect(await attempt(message, 'away', 9)).toBe(MAX)
+    expect(await attempt(message, 'away', 2)).toBe(2)
+    expect(await attempt(message, 'away', null)).toBe(1)
+  }
 })
