@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { preconditionFailed, preconditions } from '#shared/preconditions.ts'
 import { problemContent, TaskSchema } from '#shared/representation.ts'
 
 const events = `event: task
@@ -37,6 +38,7 @@ export const route = createRoute({
         example: 'wait=20',
       }),
       'If-None-Match': z.string().optional().openapi({ description: 'The `ETag` of an earlier answer.' }),
+      ...preconditions,
       'Last-Event-ID': z
         .string()
         .optional()
@@ -63,6 +65,7 @@ export const route = createRoute({
     ),
     403: problemContent('`link-invalid`: the signature of the link is wrong, or its time is over.'),
     404: problemContent('`not-found`: there is no such task (any more).'),
+    412: preconditionFailed,
     503: problemContent('`unavailable`: the task store cannot be reached.'),
   },
 })

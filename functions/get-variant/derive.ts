@@ -37,8 +37,8 @@ async function made(
 }
 
 /**
- * The file; null when it is not there within `waitMs`; or the Problem of one that was given up. Throws Problem `unavailable`
- * when it cannot even be asked for, and `not-found` when the task was deleted meanwhile.
+ * The file; null when it is not there within `waitMs`; or the Problem of one that was given up. Throws Problem
+ * `unavailable` when it cannot even be asked for, and `not-found` when the task was deleted meanwhile.
  */
 export async function derivedFile(
   env: Pick<Bindings, 'tasks' | 'queue' | 'cache' | 'invocation'>,

@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { WAIT_SECONDS_MAX } from '#shared/limits.ts'
+import { preconditionFailed, preconditions } from '#shared/preconditions.ts'
 import { problemContent } from '#shared/representation.ts'
 
 const taskId = z.string().openapi({
@@ -37,6 +38,7 @@ const conditions = z.object({
     .openapi({ description: 'The `ETag` for which the range is wanted; else the whole.' }),
   'If-None-Match': z.string().optional().openapi({ description: 'The `ETag` of an earlier answer.' }),
   'If-Modified-Since': z.string().optional().openapi({ description: 'Used where `If-None-Match` is not sent.' }),
+  ...preconditions,
 })
 
 const bytes = { schema: z.string().openapi({ type: 'string', format: 'binary' }) }
@@ -56,6 +58,7 @@ const shared = {
   400: problemContent('`invalid-request`: `wait` or `format` is out of its range, or the format does not fit.'),
   401: problemContent('`unauthorized`: neither an API key nor a signed link, and the task is not known to be public.'),
   403: problemContent('`link-invalid`: the signature of the link is wrong, or its time is over.'),
+  412: preconditionFailed,
   416: problemContent('`range-not-satisfiable`: the range begins behind the end; `Content-Range` has the length.'),
   500: problemContent('`internal-error`: the stored file is not the one that was recorded.'),
 }

@@ -1,5 +1,5 @@
 /** One stored file as an answer: conditions first, then the range, and only then the disk. */
-import { httpDateSeconds, namesEtag } from '#shared/conditional.ts'
+import { httpDateSeconds, namesEtag, refuseChanged } from '#shared/conditional.ts'
 import { Problem } from '#shared/errors.ts'
 import type { AppContext } from '#shared/http.ts'
 import { SECOND_MS } from '#shared/limits.ts'
@@ -49,6 +49,7 @@ export async function sendFile(c: AppContext, answer: FileAnswer): Promise<Respo
     ...vary,
     ...answer.headers,
   }
+  refuseChanged(c.req.raw.headers, { etag, lastModified: answer.lastModified }, vary)
   if (notModified(c, etag, answer.lastModified)) return new Response(null, { status: 304, headers })
 
   const whole = { ...headers, 'Content-Type': mediaType, 'Accept-Ranges': 'bytes' }

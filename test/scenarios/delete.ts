@@ -27,6 +27,21 @@ export function deleting(place: Place): void {
       expect(await answerOf(await place.api.json({ taskId: task.id }))).toBe('404 not-found')
     })
 
+    it('with If-Match takes away only what the client has seen', async () => {
+      const seen = await place.api.upload(await picture(), { variants: '90x' })
+      const { links, id } = await taskOf(seen)
+      const etagNow = async (prefer = 'wait=0'): Promise<string> =>
+        (await place.api.fetch(links.self, { headers: { prefer } })).headers.get('etag')!
+      const done = await etagNow('wait=20')
+      const removeIf = async (headers: Record<string, string>): Promise<Response> =>
+        await place.api.fetch(`/tasks/${id}`, { method: 'DELETE', headers })
+      for (const headers of [{ 'if-match': '"other"' }, { 'if-unmodified-since': 'Sun, 06 Nov 1994 08:49:37 GMT' }])
+        expect(await answerOf(await removeIf(headers))).toBe('412 precondition-failed')
+      expect(await etagNow()).toBe(done)
+      expect((await removeIf({ 'if-match': done })).status).toBe(204)
+      expect(await answerOf(await removeIf({ 'if-match': done }))).toBe('404 not-found')
+    })
+
     it('a second time, or of an unknown id: 404', async () => {
       const { id } = await place.api.completed(await picture(), { variants: '9x' })
       expect((await remove(id)).status).toBe(204)

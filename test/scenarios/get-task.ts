@@ -36,6 +36,17 @@ export function gettingTasks(place: Place): void {
       expect(other.status).toBe(200)
     })
 
+    it('answers 412 to If-Match with another ETag, also before it would answer 304', async () => {
+      const etag = (await place.api.fetch(task.links.self)).headers.get('etag')!
+      for (const headers of [
+        { 'if-match': '"other"' },
+        { 'if-match': `W/${etag}` },
+        { 'if-match': '"o"', 'if-none-match': etag },
+      ])
+        expect(await answerOf(await place.api.fetch(task.links.self, { headers }))).toBe('412 precondition-failed')
+      expect((await place.api.fetch(task.links.self, { headers: { 'if-match': etag } })).status).toBe(200)
+    })
+
     it('answers HEAD as GET without the body', async () => {
       const [get, head] = [
         await place.api.fetch(task.links.self),

@@ -107,6 +107,29 @@ export function gettingVariants(place: Place): void {
       expect((await get({ range, 'if-range': `W/${headers.get('etag')!}` })).status).toBe(200)
     })
 
+    it('answers 412 to the tag or the date of another file, Range or not', async () => {
+      const { headers } = await get({})
+      const [etag, date] = [headers.get('etag')!, headers.get('last-modified')!]
+      const earlier = new Date(Date.parse(date) - 1_000).toUTCString()
+      for (const conditions of [
+        { 'if-match': '"other"' },
+        { 'if-match': `W/${etag}`, range: 'bytes=0-9' },
+        { 'if-match': '"other"', 'if-none-match': etag },
+        { 'if-unmodified-since': earlier },
+      ]) {
+        expect(await answerOf(await get(conditions))).toBe('412 precondition-failed')
+        expect((await get(conditions, 'HEAD')).status).toBe(412)
+      }
+      for (const [conditions, status] of [
+        [{ 'if-match': `"other", ${etag}` }, 200],
+        [{ 'if-match': '*' }, 200],
+        [{ 'if-unmodified-since': date }, 200],
+        [{ 'if-match': etag, 'if-unmodified-since': earlier, range: 'bytes=0-9' }, 206],
+        [{ 'if-match': etag, 'if-none-match': etag }, 304],
+      ] as const)
+        expect([conditions, (await get(conditions)).status]).toEqual([conditions, status])
+    })
+
     it('answers 404 to a variant that was not asked for, whatever it is called', async () => {
       for (const name of [
         '601x',
