@@ -6,6 +6,8 @@ import { isTerminal, type Task } from './task.ts'
 import { waitFor } from './wait.ts'
 
 const RETRY_AFTER_SECONDS = 1
+/** From the end of a wait to the deadline: the task is read once more, written out and sent. */
+const ANSWER_MARGIN_MS = SECOND_MS
 
 export interface Accepted {
   task: Task
@@ -13,8 +15,10 @@ export interface Accepted {
   replayed: boolean
 }
 
-/** The task as soon as it is terminal, else as it is when the time is up. */
-async function whenTerminal({ tasks, invocation }: Bindings, task: Task, ms: number): Promise<Task> {
+/** The task as soon as it is terminal, else as it is when the time is up, or the deadline near. */
+async function whenTerminal({ tasks, invocation }: Bindings, task: Task, waitMs: number): Promise<Task> {
+  // A 504 would have the client send again what was accepted.
+  const ms = Math.min(waitMs, invocation.deadline - Date.now() - ANSWER_MARGIN_MS)
   try {
     // Deleted meanwhile: it was accepted all the same.
     return (await waitFor(tasks, task.id, invocation.signal, ms, isTerminal)) ?? task

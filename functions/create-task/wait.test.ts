@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { TaskStore } from '#shared/bindings.ts'
 import { testBindings, type TestBindings } from '../../test/bindings.ts'
 import { picture } from '../../test/pictures.ts'
@@ -48,6 +48,39 @@ test('more than is allowed is waited as long as is allowed', async () => {
   onCreate(env, async (id) => await fail(env, id))
   const response = await postForm(env, [image], { Prefer: 'wait=31' })
   expect(response.headers.get('preference-applied')).toBe('wait=30')
+})
+
+test.each([
+  ['ends a second before the deadline', 11_000, 10_000],
+  ['is none where the deadline is nearer', 900, 0],
+])('a wait %s: 202, never 504', async (_what, leftMs, waitedMs) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+  try {
+    await using env = await testBindings()
+    const waits: number[] = []
+    const { tasks } = env
+    env.tasks = {
+      ...tasks,
+      // Accepting took its time: the deadline is what is left of it.
+      create: async (task, message) => {
+        env.invocation.deadline = Date.now() + leftMs
+        return await tasks.create(task, message)
+      },
+      changes: async function* (id, signal) {
+        yield await tasks.get(id)
+        const since = Date.now()
+        await vi.advanceTimersToNextTimerAsync()
+        waits.push(Date.now() - since)
+        expect(signal.aborted).toBe(true)
+      },
+    }
+    const response = await postForm(env, [image], { Prefer: 'wait=20' })
+    expect(response.status).toBe(202)
+    expect((await taskOf(response)).status).toBe('pending')
+    expect(waits).toEqual(waitedMs === 0 ? [] : [waitedMs])
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test.each(['wait', 'wait=x', 'wait=-1', 'return=minimal'])('%s is not a wait', async (prefer) => {
