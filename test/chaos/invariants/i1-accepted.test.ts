@@ -15,14 +15,14 @@
  * | tasks.create resolves before the commit | from the moment that it is written |
  * | tasks.create writes no message | from the moment that it is written |
  */
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { DAY_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
 import type { Task } from '#shared/task.ts'
 import { picture } from '../../pictures.ts'
 import type { CrashPoint } from '../crash.ts'
 import { VICTIM_LEASE_MS } from '../victims.ts'
 import { ACCEPTED_MS, API, openScene, type Scene, SWEEP_MS, SWEEPER, WORKER, IN_PARALLEL } from './scene.ts'
-import { STACKS } from './stacks.ts'
+import { overStacks } from './stacks.ts'
 
 const DEATHS: readonly Omit<CrashPoint, 'nth'>[] = [
   { at: 'tasks.claim', when: 'before' },
@@ -42,7 +42,7 @@ async function inTime(scene: Scene, id: string, clockMs = 0): Promise<Task> {
   return await scene.terminal(id)
 }
 
-describe.each(STACKS)('I1 over $name: what was accepted becomes terminal', IN_PARALLEL, (stack) => {
+overStacks('I1 over $name: what was accepted becomes terminal', IN_PARALLEL, (stack) => {
   let bytes: Buffer
   beforeAll(async () => {
     bytes = await picture({ width: 320, height: 240 })

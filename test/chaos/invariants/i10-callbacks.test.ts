@@ -12,7 +12,7 @@
  * | the number of tries is not bounded | no try got through |
  * | the time is not bounded | the time is over |
  */
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { CALLBACK_GIVE_UP_MS, CALLBACK_TRY_MS, CHECK_MARGIN_MS } from '#shared/limits.ts'
 import type { Callback } from '#shared/task.ts'
 import notify from '../../../functions/notify/config.ts'
@@ -22,7 +22,7 @@ import type { CrashPoint } from '../crash.ts'
 import type { Victim, VictimOptions } from '../victims.ts'
 import { CALLBACKS, openReceiver, type Receiver } from './receiver.ts'
 import { API, BOUND_MS, openScene, QUICK, type Scene, SWEEP_MS, WORKER, IN_PARALLEL } from './scene.ts'
-import { STACKS } from './stacks.ts'
+import { overStacks } from './stacks.ts'
 
 const FRONT = { env: { ...API, ...CALLBACKS } }
 const BACK: Omit<VictimOptions, 'folder'> = {
@@ -44,7 +44,7 @@ async function ended(scene: Scene, id: string): Promise<Callback> {
   return await until(`the callback of ${id} is over`, isOver, BOUND_MS)
 }
 
-describe.each(STACKS)('I10 over $name: every callback is delivered or given up', IN_PARALLEL, (stack) => {
+overStacks('I10 over $name: every callback is delivered or given up', IN_PARALLEL, (stack) => {
   let bytes: Buffer
   beforeAll(async () => {
     bytes = await picture({ width: 320, height: 240 })

@@ -11,13 +11,13 @@
  * | claim opens a terminal task again | whatever another process writes, both |
  */
 import { isDeepStrictEqual } from 'node:util'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import type { Settlement } from '#shared/bindings.ts'
 import { isTerminal, type Task } from '#shared/task.ts'
 import { picture } from '../../pictures.ts'
 import type { CrashPoint } from '../crash.ts'
 import { API, type Mark, observe, openScene, type Scene, WORKER, IN_PARALLEL } from './scene.ts'
-import { STACKS } from './stacks.ts'
+import { overStacks } from './stacks.ts'
 
 /** A worker for which every picture is too large: its result is another one. */
 const REFUSING = { ...WORKER, INPUT_PIXELS_MAX: '10' }
@@ -41,7 +41,7 @@ const otherResult = ({ status, source }: Task): Settlement =>
     ? { status: 'failed', error: { code: 'processing-failed', message: 'late' } }
     : { status: 'completed', variants: [], source, placeholder: null, color: null, warnings: [] }
 
-describe.each(STACKS)('I2 over $name: a terminal status never changes', IN_PARALLEL, (stack) => {
+overStacks('I2 over $name: a terminal status never changes', IN_PARALLEL, (stack) => {
   let bytes: Buffer
   beforeAll(async () => {
     bytes = await picture({ width: 320, height: 240 })

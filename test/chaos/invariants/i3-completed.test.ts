@@ -10,14 +10,14 @@
  * | a derived file is recorded before its put | what is derived |
  * | tasks.settle resolves before the commit | whether the runtime is killed before or after |
  */
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import type { Task } from '#shared/task.ts'
 import { picture } from '../../pictures.ts'
 import { until } from '../../runtime/until.ts'
 import type { CrashPoint } from '../crash.ts'
 import type { Victim } from '../victims.ts'
 import { BOUND_MS, bytesOf, observe, openScene, QUICK, type Scene, sha256, torn, IN_PARALLEL } from './scene.ts'
-import { STACKS } from './stacks.ts'
+import { overStacks } from './stacks.ts'
 
 const ENV = { CONCURRENCY: '1', MAX_RETRIES: '20' }
 
@@ -46,7 +46,7 @@ async function expectServed(scene: Scene, { url }: Victim, { id, variants }: Tas
   }
 }
 
-describe.each(STACKS)('I3 over $name: completed means that all is there', IN_PARALLEL, (stack) => {
+overStacks('I3 over $name: completed means that all is there', IN_PARALLEL, (stack) => {
   let bytes: Buffer
   beforeAll(async () => {
     bytes = await picture({ width: 320, height: 240 })

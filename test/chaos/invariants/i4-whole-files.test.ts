@@ -10,11 +10,11 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { until } from '../../runtime/until.ts'
 import { API, BOUND_MS, observe, openScene, QUICK, type Scene, sha256, WORKER, IN_PARALLEL } from './scene.ts'
 import { noisePng } from './noise.ts'
-import { STACKS } from './stacks.ts'
+import { overStacks } from './stacks.ts'
 
 /** Looks of a reader after which it counts as having read while the write was under way. */
 const LOOKS = 30
@@ -56,7 +56,7 @@ async function writtenBytes(folder: string, finished: readonly string[] = []): P
   return Math.max(0, ...sizes)
 }
 
-describe.each(STACKS)('I4 over $name: no reader sees part of a variant', IN_PARALLEL, (stack) => {
+overStacks('I4 over $name: no reader sees part of a variant', IN_PARALLEL, (stack) => {
   let bytes: Buffer
   beforeAll(async () => {
     bytes = await noisePng(1_000, 1_000)

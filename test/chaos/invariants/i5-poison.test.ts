@@ -11,14 +11,14 @@
  * | the death of a container is no attempt (502 not counted) | all but the whole runtime |
  * | the delivery after the last one tries again | all but the whole runtime |
  */
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { INTERRUPTIONS_MAX } from '#shared/limits.ts'
 import { QUEUES } from '#shared/message.ts'
 import { picture } from '../../pictures.ts'
 import { until } from '../../runtime/until.ts'
 import type { CrashPoint, Effect } from '../crash.ts'
 import { API, BOUND_MS, DELIVERY_MS, openScene, QUICK, IN_PARALLEL } from './scene.ts'
-import { STACKS } from './stacks.ts'
+import { overStacks } from './stacks.ts'
 
 /** Long enough for a container to start on a busy machine, short enough to wait for one that spins. */
 const TIMEOUT_MS = 5_000
@@ -27,7 +27,7 @@ const FAILED = { status: 'failed', error: { code: 'processing-failed' }, variant
 /** A picture at which the decoder dies: the file is given out, and nothing comes back. */
 const AT_DECODE = { at: 'blobs.asFile', when: 'after', nth: 1 } as const
 
-describe.each(STACKS)('I5 over $name: a picture that kills its containers ends as failed', IN_PARALLEL, (stack) => {
+overStacks('I5 over $name: a picture that kills its containers ends as failed', IN_PARALLEL, (stack) => {
   let bytes: Buffer
   beforeAll(async () => {
     bytes = await picture({ width: 320, height: 240 })

@@ -13,7 +13,7 @@
  */
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { type Message, QUEUES, taskCreated, taskSettled, variantWanted } from '#shared/message.ts'
 import type { Task } from '#shared/task.ts'
 import { picture, truncated } from '../../pictures.ts'
@@ -21,7 +21,7 @@ import { until } from '../../runtime/until.ts'
 import type { Victim } from '../victims.ts'
 import { CALLBACKS, openReceiver } from './receiver.ts'
 import { BOUND_MS, openScene, type Scene, torn, IN_PARALLEL } from './scene.ts'
-import { STACKS } from './stacks.ts'
+import { overStacks } from './stacks.ts'
 
 const VERDICT = /^queue_verdicts_total\{queue="([^"]+)",verdict="([^"]+)"\} (\d+)$/gm
 
@@ -46,7 +46,7 @@ async function filesOf({ folder }: Scene, id: string): Promise<string[]> {
   return lines.sort()
 }
 
-describe.each(STACKS)('I6 over $name: a duplicate of a terminal task does nothing', IN_PARALLEL, (stack) => {
+overStacks('I6 over $name: a duplicate of a terminal task does nothing', IN_PARALLEL, (stack) => {
   let bytes: Buffer
   beforeAll(async () => {
     bytes = await picture({ width: 320, height: 240 })

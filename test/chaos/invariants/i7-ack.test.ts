@@ -8,12 +8,12 @@
  * | the message is acked when it is taken | all |
  * | process-image answers without waiting for settle | all |
  */
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { picture } from '../../pictures.ts'
 import { until } from '../../runtime/until.ts'
 import type { CrashPoint } from '../crash.ts'
 import { API, BOUND_MS, observe, openScene, type Scene, WORKER, IN_PARALLEL } from './scene.ts'
-import { STACKS } from './stacks.ts'
+import { overStacks } from './stacks.ts'
 
 const PICTURES = 4
 /** Looks while a write is held up: in such a time a hasty ack would have come long ago. */
@@ -26,7 +26,7 @@ function watchQueue({ stack, folder }: Scene) {
   })
 }
 
-describe.each(STACKS)('I7 over $name: ack only after the terminal write', IN_PARALLEL, (stack) => {
+overStacks('I7 over $name: ack only after the terminal write', IN_PARALLEL, (stack) => {
   let bytes: Buffer
   beforeAll(async () => {
     bytes = await picture({ width: 320, height: 240 })

@@ -10,15 +10,15 @@
  * | settle sets no `nextCheckAt` for the callback | in any state |
  * | settle asks for the message of the task | under the hands of a worker |
  */
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { picture } from '../../pictures.ts'
 import { until } from '../../runtime/until.ts'
 import type { CrashPoint } from '../crash.ts'
 import { CALLBACKS, openReceiver } from './receiver.ts'
 import { API, BOUND_MS, DELIVERY_MS, openScene, SWEEP_MS, torn, WORKER, IN_PARALLEL } from './scene.ts'
-import { STACKS } from './stacks.ts'
+import { overStacks } from './stacks.ts'
 
-describe.each(STACKS)('I8 over $name: losing the queue loses no task', IN_PARALLEL, (stack) => {
+overStacks('I8 over $name: losing the queue loses no task', IN_PARALLEL, (stack) => {
   let bytes: Buffer
   beforeAll(async () => {
     bytes = await picture({ width: 320, height: 240 })

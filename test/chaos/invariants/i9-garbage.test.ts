@@ -15,14 +15,14 @@
  */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { GC_GRACE_MS, HOUR_MS } from '#shared/limits.ts'
 import { picture, truncated } from '../../pictures.ts'
 import { until } from '../../runtime/until.ts'
 import { MARKER } from '../../../runtime/drivers/blobs/marker.ts'
 import type { CrashPoint } from '../crash.ts'
 import { API, BOUND_MS, bytesOf, openScene, type Scene, sha256, torn, WORKER, IN_PARALLEL } from './scene.ts'
-import { STACKS } from './stacks.ts'
+import { overStacks } from './stacks.ts'
 
 async function foldersOf({ folder }: Scene): Promise<{ input: string[]; output: string[] }> {
   const list = async (root: string): Promise<string[]> =>
@@ -47,7 +47,7 @@ async function missing(scene: Scene): Promise<string[]> {
   return faults
 }
 
-describe.each(STACKS)('I9 over $name: orphans go, what is referenced stays', IN_PARALLEL, (stack) => {
+overStacks('I9 over $name: orphans go, what is referenced stays', IN_PARALLEL, (stack) => {
   let bytes: Buffer
   beforeAll(async () => {
     bytes = await picture({ width: 320, height: 240 })

@@ -15,7 +15,8 @@ import { LEASE_MS } from '../../../runtime/drivers/queue/sqlite.ts'
 import { until } from '../../runtime/until.ts'
 import { type CrashPoint, reachedFile, releasedFile } from '../crash.ts'
 import { startVictim, type Victim, type VictimOptions } from '../victims.ts'
-import { STACKS, type Stack } from './stacks.ts'
+import { embedded } from './stack-embedded.ts'
+import type { Stack } from './stacks.ts'
 
 /** Far more than a healthy machine needs, for one that also runs everything else. */
 export const BOUND_MS = 60_000
@@ -72,7 +73,7 @@ export interface Scene extends AsyncDisposable {
   terminal(id: string, ms?: number): Promise<Task>
 }
 
-export async function openScene(stack: Stack = STACKS[0]!): Promise<Scene> {
+export async function openScene(stack: Stack = embedded): Promise<Scene> {
   const folder = await mkdtemp(join(tmpdir(), 'revela-invariant-'))
   const stores = await stack.open(folder)
   const victims: Victim[] = []
@@ -82,7 +83,7 @@ export async function openScene(stack: Stack = STACKS[0]!): Promise<Scene> {
   const request: Scene['request'] = (url, init = {}) =>
     fetch(url, { ...init, headers: { ...init.headers, 'x-api-key': key } })
   const given = ({ env, ...options }: Omit<VictimOptions, 'folder'>): VictimOptions => {
-    const own = { API_KEY: key, SERVER_HOST: '127.0.0.1', ...stack.env, ...env }
+    const own = { API_KEY: key, SERVER_HOST: '127.0.0.1', ...stack.env(folder), ...env }
     return { folder, quiet: true, ...options, env: own }
   }
   const start: Scene['start'] = async (options = {}) => {
@@ -139,6 +140,7 @@ export async function openScene(stack: Stack = STACKS[0]!): Promise<Scene> {
       for (const victim of victims) victim.kill()
       await Promise.all(victims.map(({ exited }) => exited))
       await stores.close()
+      await stack.close(folder)
       await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
     },
   }

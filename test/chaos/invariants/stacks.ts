@@ -1,66 +1,33 @@
 /** The stacks over which the invariants are tested: how a test looks into their stores, and what it can make them lose. */
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { describe, type TestOptions } from 'vitest'
 import type { RuntimeBindings } from '../../../runtime/bindings.ts'
-import { openLocal } from '../../../stacks/local.ts'
-import { readConfig } from '../../../runtime/config.ts'
+import { embedded } from './stack-embedded.ts'
+import { servers } from './stack-servers.ts'
 
 export interface Stack {
   name: string
-  /** What a victim's environment must have for it. */
-  env: Record<string, string>
-  /** The test's own bindings on the stores of a folder. */
+  /** False where this machine has not what it needs. */
+  isThere: boolean
+  /** The test's own bindings on the stores of a folder, which are made for it. */
   open(folder: string): Promise<RuntimeBindings>
+  /** What a victim's environment must have, so that it opens the same. */
+  env(folder: string): Record<string, string>
+  /** Once the bindings are closed. */
+  close(folder: string): Promise<void>
   /** Ids of the messages that wait or run. */
   messages(folder: string): Promise<string[]>
   loseMessage(folder: string, id: string): Promise<void>
   loseQueue(folder: string): Promise<void>
-  /** Unfinished tasks whose message is not in the queue, at one instant. */
+  /** Unfinished tasks whose message was in the queue, and is not there, at one instant. */
   forgotten(folder: string): Promise<string[]>
 }
 
-const fileOf = (folder: string): string => join(folder, 'tasks.sqlite')
-
-function sqlite<T>(folder: string, use: (db: DatabaseSync) => T): T {
-  const db = new DatabaseSync(fileOf(folder), { timeout: 10_000 })
-  try {
-    return use(db)
-  } finally {
-    db.close()
+/** A suite for each stack, skipped by name where that is not there; `$name` stands for the stack's. */
+export function overStacks(title: string, options: TestOptions, define: (stack: Stack) => void): void {
+  const [before, after] = title.split('$name')
+  for (const stack of [embedded, servers]) {
+    describe.skipIf(!stack.isThere)(`${before}${stack.name}${after}`, options, () => {
+      define(stack)
+    })
   }
 }
-
-const FORGOTTEN = `SELECT id FROM tasks WHERE status IN ('pending', 'processing')
-  AND NOT EXISTS (SELECT 1 FROM queue_messages WHERE queue_messages.id = tasks.id || '.created')`
-
-const embedded: Stack = {
-  name: 'embedded',
-  env: {},
-  open: (folder) =>
-    openLocal(
-      readConfig({
-        STORAGE_INPUT_PATH: join(folder, 'input'),
-        STORAGE_OUTPUT_PATH: join(folder, 'output'),
-        SQLITE_FILE: fileOf(folder),
-      }),
-    ),
-  messages: async (folder) =>
-    sqlite(folder, (db) =>
-      db
-        .prepare('SELECT id FROM queue_messages')
-        .all()
-        .map(({ id }) => String(id)),
-    ),
-  loseMessage: async (folder, id) =>
-    sqlite(folder, (db) => void db.prepare('DELETE FROM queue_messages WHERE id = ?').run(id)),
-  loseQueue: async (folder) => sqlite(folder, (db) => db.exec('DELETE FROM queue_messages')),
-  forgotten: async (folder) =>
-    sqlite(folder, (db) =>
-      db
-        .prepare(FORGOTTEN)
-        .all()
-        .map(({ id }) => String(id)),
-    ),
-}
-
-export const STACKS: readonly Stack[] = [embedded]
