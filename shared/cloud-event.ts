@@ -45,19 +45,3 @@ export function messageOfText(text: string, queue: string): Message | null {
     return null
   }
 }
-
-/** An attribute as a header: what is not printable ASCII, and space, `"` and `%`, percent-encoded (HTTP binding 3.1.3.2). */
-export function headerOf(text: string): string {
-  return text.replaceAll(/[^!#$&-~]/gu, (char) => encodeURIComponent(char.isWellFormed() ? char : '\ufffd'))
-}
-
-/** The attribute that a header stands for: unquoted, then percent-decoded. */
-export function attributeOf(header: string): string {
-  const text = /^".*"$/s.test(header) ? header.slice(1, -1).replaceAll(/\\(.)/gs, '$1') : header
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    // Not encoded by anyone who knows the rule: then it is meant as it stands.
-    return text
-  }
-}

@@ -1,4 +1,5 @@
 /** A queue message is a CloudEvent (CNCF CloudEvents 1.0); these are the events that Revela's functions send each other. */
+import { attributeOf } from './attribute.ts'
 import { Problem } from './errors.ts'
 
 export const QUEUES = { images: 'image-processing', callbacks: 'task-callbacks' } as const
@@ -64,7 +65,7 @@ export async function readEvent(request: Request): Promise<CloudEvent> {
     const value = request.headers.get(`ce-${name}`)
     if (!value)
       throw new Problem('invalid-request', `Expected a CloudEvent in binary mode; the header ce-${name} is missing.`)
-    return value
+    return attributeOf(value)
   }
   const event = { id: header('id'), type: header('type'), subject: header('subject') }
   if (header('specversion') !== '1.0') {

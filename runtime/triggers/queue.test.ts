@@ -49,6 +49,13 @@ describe('a message as a request', () => {
     expect(await readEvent(eventRequest(MESSAGE, 1, MESSAGE.traceparent!))).toEqual({ id, type, subject, data })
   })
 
+  it('has in its headers whatever its attributes are, and functions read it as it was', async () => {
+    const odd = { id: 'größe\n"1" %41', type: '東京\r\nx: y', subject: '\u0000 € 😀' }
+    const request = eventRequest({ ...MESSAGE, ...odd }, 1, MESSAGE.traceparent!)
+    expect(request.headers.get('ce-id')).toBe('gr%C3%B6%C3%9Fe%0A%221%22%20%2541')
+    expect(await readEvent(request)).toEqual({ ...odd, data: MESSAGE.data })
+  })
+
   it('without data is null, not an empty body', async () => {
     const request = eventRequest({ ...MESSAGE, data: undefined }, 1, MESSAGE.traceparent!)
     expect(await request.text()).toBe('null')

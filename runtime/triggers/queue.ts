@@ -1,4 +1,5 @@
 /** A queue message becomes a binary-mode CloudEvents POST; the Response's status is the verdict on the message. */
+import { attributeHeaders } from '#shared/attribute.ts'
 import type { Consumer, DeadLetter, Delivery, QueueDriver } from '#shared/consumer.ts'
 import { decide } from '#shared/decision.ts'
 import type { Message } from '#shared/message.ts'
@@ -9,18 +10,9 @@ import { childTraceparent } from '../trace.ts'
 
 /** CloudEvents 1.0, HTTP binding 3.1 (binary content mode). `attempt` and `traceparent` are extension attributes. */
 export function eventRequest(message: Message, attempt: number, traceparent: string): Request {
-  const headers = {
-    'ce-specversion': '1.0',
-    'ce-id': message.id,
-    'ce-type': message.type,
-    'ce-source': '/revela',
-    'ce-subject': message.subject,
-    'ce-time': message.time,
-    'ce-attempt': String(attempt),
-    'ce-traceparent': traceparent,
-    traceparent,
-    'content-type': 'application/json',
-  }
+  const { id, type, subject, time } = message
+  const own = { specversion: '1.0', id, type, source: '/revela', subject, time, attempt: String(attempt), traceparent }
+  const headers = { ...attributeHeaders(own), traceparent, 'content-type': 'application/json' }
   return new Request('http://queue.invalid/', { method: 'POST', headers, body: JSON.stringify(message.data ?? null) })
 }
 

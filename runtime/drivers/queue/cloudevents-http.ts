@@ -1,9 +1,9 @@
 /** Messages as CloudEvents over HTTP, in binary mode, to a sink of Knative Eventing: a broker, a channel, or a service. */
-import { headerOf } from '#shared/cloud-event.ts'
+import { attributeHeaders } from '#shared/attribute.ts'
 import { unavailable } from '#shared/errors.ts'
 import type { DeadLetter, QueueDriver } from '#shared/consumer.ts'
 import { deliveredQueue } from './delivered.ts'
-import { type Attributes, attributesOf, attributesOfLetter, deadQueueOf, prefixed } from './event-attributes.ts'
+import { type Attributes, attributesOf, attributesOfLetter, deadQueueOf } from './event-attributes.ts'
 import { post } from './post.ts'
 
 export interface CloudEventsOptions {
@@ -20,10 +20,8 @@ export function cloudEventsQueue({ sink, sinks = {}, extensions = {} }: CloudEve
     const url = Object.hasOwn(sinks, queue) ? sinks[queue] : sink
     if (url === undefined)
       throw unavailable('queue', new Error(`no sink for ${queue}: neither K_SINK nor SINKS has one`))
-    const named = prefixed({ ...attributes, ...extensions })
-    const headers = Object.entries(named).map(([name, value]) => [name, headerOf(value)])
     await post(url, {
-      headers: { ...Object.fromEntries(headers), 'content-type': 'application/json' },
+      headers: { ...attributeHeaders({ ...attributes, ...extensions }), 'content-type': 'application/json' },
       body: JSON.stringify(data ?? null),
     })
   }

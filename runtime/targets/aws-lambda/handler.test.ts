@@ -7,7 +7,7 @@ import type { APIGatewayProxyStructuredResultV2, Context, SQSBatchResponse } fro
 import { describe, expect, it, test, vi } from 'vitest'
 import type { FunctionConfig } from '#shared/function.ts'
 import { type App, createApp } from '#shared/http.ts'
-import { taskCreated } from '#shared/message.ts'
+import { readEvent, taskCreated } from '#shared/message.ts'
 import { newTaskId } from '#shared/task.ts'
 import { answering, QUEUE, QUEUE_CONFIG, testCloud, TIMER_CONFIG } from '../../../test/clouds/cloud.ts'
 import {
@@ -208,6 +208,30 @@ describe('a batch', () => {
     const { batchItemFailures } = await run()
     expect(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier).sort()).toEqual(['busy', 'retry'])
     expect(queue.buried).toMatchObject([{ message: messages['dead'], reason: 'status 422' }])
+  })
+
+  it('has each message judged alone, whatever is in it', async () => {
+    const [odd, broken, good] = ['größe\n1', 'broken', 'good'].map((id) =>
+      Object.assign(taskCreated(newTaskId()), { id }),
+    )
+    const seenIds: string[] = []
+    const app = createApp()
+    app.post('/', async (c) => {
+      const { id } = await readEvent(c.req.raw)
+      seenIds.push(id)
+      const response = new Response('x')
+      // An answer that somebody else reads cannot be let go.
+      if (id === 'broken') response.body!.getReader()
+      return response
+    })
+    const { run, putOff, log } = await batch(
+      app,
+      [odd!, broken!, good!].map((message, at) => record(`m-${at}`, {}, message)),
+    )
+    expect(await run()).toEqual({ batchItemFailures: [{ itemIdentifier: 'm-1' }] })
+    expect(seenIds.toSorted()).toEqual(['broken', 'good', 'größe\n1'])
+    expect(putOff).not.toHaveBeenCalled()
+    await log.line('its failure', ({ msg, message }) => msg === 'message not judged' && message === 'm-1')
   })
 
   it('puts what failed off until its function asked for it', async () => {

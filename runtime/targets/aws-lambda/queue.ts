@@ -17,12 +17,22 @@ function queueOf({ functions, config }: CloudFunction, arn: string): string {
 /** Its time is over, or it is alone by the rule of its function: it comes again at once, and nothing failed. */
 const HANDED_BACK: Decision = { kind: 'retry', reason: 'handed back', afterMs: 0, counted: false }
 
-async function decide(cloud: CloudFunction, queue: string, record: SQSRecord, context: Context): Promise<Decision> {
+async function judge(cloud: CloudFunction, queue: string, record: SQSRecord, context: Context): Promise<Decision> {
   const { body, messageId, attributes } = record
   const message = messageOfText(body, queue)
   if (message === null) return await cloud.refuse(queue, messageId, body)
   const received = Number(attributes.ApproximateReceiveCount)
   return await cloud.deliver(message, { received, remainingMs: context.getRemainingTimeInMillis() })
+}
+
+/** Null where it failed here, and not in its function: no other of its batch may come again for that. */
+async function decide(cloud: CloudFunction, queue: string, record: SQSRecord, context: Context) {
+  try {
+    return await judge(cloud, queue, record, context)
+  } catch (err) {
+    cloud.logger.error({ err, queue, message: record.messageId }, 'message not judged')
+    return null
+  }
 }
 
 /** Has it come again when it should, where that is another time than its queue's own. */
@@ -56,9 +66,9 @@ export async function takeBatch(cloud: CloudFunction, event: SQSEvent, context: 
     // Who had to wait for a slot may have too little time left: begun and cut off it would have failed.
     const isLate = at >= slots && context.getRemainingTimeInMillis() - PLATFORM_MARGIN_MS < fn.config.timeoutMs
     const decision = at >= taken || isLate ? HANDED_BACK : await decide(cloud, queue, record, context)
-    if (decision.kind === 'ack' || (decision.kind === 'dead' && decision.buried)) return
+    if (decision?.kind === 'ack' || (decision?.kind === 'dead' && decision.buried)) return
     batchItemFailures.push({ itemIdentifier: record.messageId })
-    if (decision.kind === 'retry') await putOff(cloud, queue, record, decision.afterMs)
+    if (decision?.kind === 'retry') await putOff(cloud, queue, record, decision.afterMs)
   }
   let next = 0
   const work = async (): Promise<void> => {

@@ -1,5 +1,6 @@
 /** CloudEvents 1.0 as HTTP brings them: binary and structured content mode (HTTP protocol binding 3.1 and 3.2). */
-import { attributeOf, headerOf, STRUCTURED } from '#shared/cloud-event.ts'
+import { attributeHeaders, attributeOf } from '#shared/attribute.ts'
+import { STRUCTURED } from '#shared/cloud-event.ts'
 import { Problem } from '#shared/errors.ts'
 import { MIB } from '#shared/limits.ts'
 import type { Message } from '#shared/message.ts'
@@ -19,13 +20,25 @@ function refusal(detail: string): Problem {
   return new Problem('invalid-request', detail)
 }
 
-/** Throws Problem `invalid-request` where an attribute that every event has is missing. */
+/** Throws TypeError for a name or a content type that no header can have. */
+function headersOf({ attributes, contentType }: Pick<ArrivedEvent, 'attributes' | 'contentType'>): Headers {
+  const headers = new Headers(attributeHeaders(attributes))
+  if (contentType !== null) headers.set('content-type', contentType)
+  return headers
+}
+
+/** Throws Problem `invalid-request` where an attribute that every event has is missing, or where one can be no header. */
 export function checkEvent(event: ArrivedEvent): ArrivedEvent {
   const { attributes } = event
   for (const name of ['specversion', 'id', 'source', 'type']) {
     if (!attributes[name]) throw refusal(`Expected a CloudEvent; its attribute ${name} is missing.`)
   }
   if (attributes['specversion'] !== '1.0') throw refusal(`Expected CloudEvents 1.0, got ${attributes['specversion']}.`)
+  try {
+    headersOf(event)
+  } catch (cause) {
+    throw new Problem('invalid-request', 'An attribute of the event cannot be a header.', { cause })
+  }
   return event
 }
 
@@ -116,10 +129,9 @@ export function messageOf(event: ArrivedEvent, queue: string, parent: string | n
 /** The event as its function takes it: in binary mode, with every attribute that it came with. */
 export function requestOf(event: ArrivedEvent): (message: Message, attempt: number, traceparent: string) => Request {
   return (_message, attempt, traceparent) => {
-    const named = { ...event.attributes, attempt: String(attempt), traceparent }
-    const headers = new Headers({ traceparent })
-    for (const [name, value] of Object.entries(named)) headers.set(`ce-${name}`, headerOf(value))
-    if (event.contentType !== null) headers.set('content-type', event.contentType)
+    const attributes = { ...event.attributes, attempt: String(attempt), traceparent }
+    const headers = headersOf({ ...event, attributes })
+    headers.set('traceparent', traceparent)
     return new Request('http://queue.invalid/', { method: 'POST', headers, body: new Uint8Array(event.data) })
   }
 }

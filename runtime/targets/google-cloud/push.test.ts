@@ -117,6 +117,16 @@ describe('a message of Pub/Sub', () => {
       },
       '{',
     ],
+    [
+      'with a name that no header has',
+      { ...PUSH, message: { ...PUSH.message, attributes: { ...ATTRIBUTES, 'ce-größe 1': 'x' } } },
+      '{"a":1}',
+    ],
+    [
+      'of a type that no header has',
+      { ...PUSH, message: { ...PUSH.message, attributes: { ...ATTRIBUTES, 'Content-Type': 'größe/東京\n' } } },
+      '{"a":1}',
+    ],
     ['of bytes', { ...PUSH, message: { messageId: 'm-1', data: '/9j/' } }, '/9j/'],
   ])('%s is unreadable, and not lost', (_what, body, text) => {
     expect(read(body)).toEqual({ kind: 'unreadable', id: 'm-1', text })
