@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
-import { unavailable } from '#shared/errors.ts'
+import { InvocationEnded, unavailable } from '#shared/errors.ts'
 import { MINUTE_MS } from '#shared/limits.ts'
 import { taskSettled } from '#shared/message.ts'
 import { readTask } from '#shared/read-task.ts'
+import { newTaskId } from '#shared/task.ts'
+import { originalKey } from '#shared/variant.ts'
 import { testBindings, testInvocation, type TestBindings } from '../../test/bindings.ts'
 import { completedTask, fail, pendingTask } from '../../test/tasks.ts'
 import app from './index.ts'
@@ -105,6 +107,47 @@ test('queue down: 503 at the first, which stays due', async () => {
   await tick(env)
   expect(env.queue.sent.map(({ subject }) => subject)).toContain(first.id)
   expect(env.queue.sent).toHaveLength(2)
+})
+
+test('queue down: what expired goes all the same, orphans are collected, keys and ticks forgotten', async () => {
+  await using env = await testBindings()
+  await pendingTask(env, { nextCheckAt: 1 })
+  const expired = await completedTask(env, {}, { ttlMs: -1 })
+  const known = await completedTask(env, { id: newTaskId(1) })
+  const orphan = newTaskId(2)
+  await env.blobs.put(originalKey(orphan, 'jpeg'), Buffer.from('x'))
+  let pruned = 0
+  const prune = async (): Promise<void> => void pruned++
+  const send = async (): Promise<never> => {
+    throw new Error('connection refused')
+  }
+  const { status } = await tick({ ...env, queue: { ...env.queue, send }, tasks: { ...env.tasks, prune } })
+  expect(status).toBe(503)
+  expect(await env.tasks.get(expired.id)).toBeNull()
+  expect(await env.blobs.listTasks('', 10)).not.toContain(orphan)
+  expect(await env.blobs.listTasks('', 10)).toContain(known.id)
+  expect(pruned).toBe(1)
+})
+
+test('the first fault is the answer; a further one is told beside it, and the end of the time ends it at once', async () => {
+  const errors: string[] = []
+  const log = { ...testInvocation().log, error: (message: string) => void errors.push(message) }
+  await using env = await testBindings({ invocation: testInvocation({ log }) })
+  const due = async (): Promise<never> => {
+    throw unavailable('task store')
+  }
+  const prune = async (): Promise<never> => {
+    throw new Error('odd')
+  }
+  expect((await tick({ ...env, tasks: { ...env.tasks, due, prune } })).status).toBe(503)
+  expect(errors).toEqual(['a further part of the sweep failed'])
+  let asked = 0
+  const ended = async (): Promise<never> => {
+    asked++
+    throw new InvocationEnded()
+  }
+  await tick({ ...env, tasks: { ...env.tasks, due: ended, expired: ended, prune: ended } })
+  expect(asked).toBe(1)
 })
 
 test('an aborted tick stops where it is', async () => {
