@@ -5,17 +5,20 @@ import { InvocationEnded, Problem, unavailable } from '#shared/errors.ts'
 import { taskCreated } from '#shared/message.ts'
 import { newTask } from '#shared/new-task.ts'
 import { refuseCallback } from '#shared/source.ts'
-import { newTaskId, type Task, timeOfTaskId } from '#shared/task.ts'
+import { newTaskId, type Task } from '#shared/task.ts'
 import type { BodyKind } from './body.ts'
 import { type Claim, deleted, fingerprintOf, refuseOther } from './idempotency.ts'
 import { readTask } from './read.ts'
 import { type Deposit, hashOnly, storeIn } from '#shared/picture/receive.ts'
 import { placeSource, sourceText } from './source.ts'
+import { isStale } from './stale.ts'
 
-/** The collector takes orphans older than its grace: a task that old would refer to files that may go at any moment. */
+function tookTooLong(): Problem {
+  return new Problem('unavailable', 'The request took too long; send it again.', { headers: { 'Retry-After': '1' } })
+}
+
 function refuseStale(env: Bindings, taskId: string): void {
-  if (Date.now() - timeOfTaskId(taskId) <= env.settings.gcGraceMs / 2) return
-  throw new Problem('unavailable', 'The request took too long; send it again.', { headers: { 'Retry-After': '1' } })
+  if (isStale(taskId, env.settings)) throw tookTooLong()
 }
 
 /** `null` when this call made the task, else the one that has its id. */
@@ -73,6 +76,8 @@ async function attempt(
   const fingerprint = claim && fingerprintOf(sourceText(asked.source), asked)
   const retryOf = asked.source.kind === 'task' ? asked.source.taskId : null
   const task = newTask(env, taskId, { ...asked, source, fingerprint, retryOf })
+  // Another request may have the key by now, or have freed it: whose task this would be is no longer known.
+  if (claim?.held() === false) throw tookTooLong()
   const existing = await insert(env, task, deposit)
   return existing === null ? { task, replayed: false } : await yieldTo(env, existing, task, deposit)
 }

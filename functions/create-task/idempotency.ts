@@ -6,6 +6,7 @@ import { IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_LOCK_MS, IDEMPOTENCY_TTL_MS } from '#s
 import { newTaskId, type Task } from '#shared/task.ts'
 import { invalid } from '#shared/options/faults.ts'
 import type { Asked } from '#shared/options/options.ts'
+import { isStale } from './stale.ts'
 
 const RENEW_EVERY_MS = IDEMPOTENCY_LOCK_MS / 3
 const RETRY_AFTER_SECONDS = 2
@@ -31,14 +32,14 @@ export interface Claim {
   held(): boolean
   /** Ends the renewal; the task is there, and decides from now on. */
   keep(): void
-  /** Ends the renewal and frees the key, unless another request has it. */
+  /** Ends the renewal and frees the key, unless another request has it, or may have its id. */
   release(): Promise<void>
 }
 
 export type Reservation = { claim: Claim } | { replay: Task }
 
 function hold(env: Bindings, key: string, apiKeyId: string, taskId: string, fresh: boolean, until: number): Claim {
-  const { tasks, invocation } = env
+  const { tasks, settings, invocation } = env
   let lockedUntil = until
   const held = (): boolean => Date.now() < lockedUntil
   const renew = async (until: number): Promise<void> => {
@@ -61,7 +62,10 @@ function hold(env: Bindings, key: string, apiKeyId: string, taskId: string, fres
     keep: () => clearInterval(timer),
     release: async () => {
       clearInterval(timer)
-      if (held()) await tasks.releaseKey(key, apiKeyId)
+      // Whoever had the id before may live, and its write land late: a key that is freed would then have two tasks. The
+      // lock runs out instead, and the next request gets the same id, as long as a task may be made of it.
+      const free = fresh || isStale(taskId, settings)
+      if (free && held()) await tasks.releaseKey(key, apiKeyId)
     },
   }
 }

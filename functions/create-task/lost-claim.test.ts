@@ -1,0 +1,90 @@
+/** A key whose lock ran out while its request lives: however it goes on, the key has one task. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { DAY_MS, IDEMPOTENCY_LOCK_MS } from '#shared/limits.ts'
+import { newTaskId } from '#shared/task.ts'
+import { testBindings, type TestBindings } from '../../test/bindings.ts'
+import { picture } from '../../test/pictures.ts'
+import { imagePart, post, postForm, problemOf, streamOf, taskOf } from './requests.fixture.ts'
+
+const jpeg = await picture({ width: 300, height: 200 })
+const image = imagePart(jpeg)
+const refused = { name: 'quality', value: '0' }
+const KEY = { 'Idempotency-Key': '"key-1"' }
+
+beforeEach(() => vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] }))
+afterEach(() => vi.useRealTimers())
+
+/** A request in the middle of its body whose lock has run out, since it could not be renewed. */
+async function stalled(env: TestBindings): Promise<{ goOn: () => Promise<Response> }> {
+  const { tasks } = env
+  const away = { ...env, tasks: { ...tasks, renewKey: async () => await Promise.reject(new Error('away')) } }
+  const [started, rest] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const body = streamOf(
+    (async function* () {
+      yield jpeg.subarray(0, 3_000)
+      started.resolve()
+      await rest.promise
+      yield jpeg.subarray(3_000)
+    })(),
+  )
+  const response = post(away, { body, headers: KEY })
+  await started.promise
+  await vi.advanceTimersByTimeAsync(IDEMPOTENCY_LOCK_MS)
+  return {
+    goOn: async () => {
+      rest.resolve()
+      return await response
+    },
+  }
+}
+
+const idsOf = async (env: TestBindings): Promise<string[]> => (await env.tasks.list({ limit: 10 })).map(({ id }) => id)
+
+test('its request makes no task any more: 503, to be sent again', async () => {
+  await using env = await testBindings()
+  const { goOn } = await stalled(env)
+  const response = await goOn()
+  expect(response.headers.get('retry-after')).toBe('1')
+  expect(await problemOf(response)).toMatchObject({ status: 503, code: 'unavailable' })
+  expect(await idsOf(env)).toEqual([])
+  expect((await postForm(env, [image], KEY)).status).toBe(202)
+})
+
+test('another that took it over and is refused leaves it, and a third makes the task of the same id', async () => {
+  await using env = await testBindings()
+  const create = Promise.withResolvers<void>()
+  const { tasks } = env
+  const late: Promise<unknown>[] = []
+  // The write of the first request is on its way, and lands when all is over.
+  const slow: typeof tasks.create = async (task, message) => {
+    const landing = create.promise.then(async () => await tasks.create(task, message))
+    late.push(landing)
+    return await landing
+  }
+  const renewKey = async (): Promise<never> => await Promise.reject(new Error('away'))
+  const first = postForm({ ...env, tasks: { ...tasks, create: slow, renewKey } }, [image], KEY)
+  while (late.length === 0) await nextTurn()
+  await vi.advanceTimersByTimeAsync(IDEMPOTENCY_LOCK_MS)
+
+  expect((await postForm(env, [image, refused], KEY)).status).toBe(400)
+  const busy = await postForm(env, [image], KEY)
+  expect(await problemOf(busy)).toMatchObject({ status: 409, code: 'request-in-progress' })
+  await vi.advanceTimersByTimeAsync(IDEMPOTENCY_LOCK_MS)
+  const { id } = await taskOf(await postForm(env, [image], KEY))
+  create.resolve()
+  expect((await taskOf(await first)).id).toBe(id)
+  expect(await idsOf(env)).toEqual([id])
+})
+
+test('an id of which no task can be made any more is let go', async () => {
+  await using env = await testBindings()
+  const now = Date.now()
+  const taskId = newTaskId(now - DAY_MS)
+  const [lockedUntil, expiresAt] = [now - 1, now + DAY_MS]
+  await env.tasks.reserveKey({ key: 'key-1', apiKeyId: '', taskId, now: now - 2, lockedUntil, expiresAt })
+  expect((await postForm(env, [image], KEY)).status).toBe(503)
+  const response = await postForm(env, [image], KEY)
+  expect(response.status).toBe(202)
+  expect((await taskOf(response)).id).not.toBe(taskId)
+})
