@@ -86,14 +86,14 @@ function hashed(source: Bytes): { bytes: Bytes; digest: () => Promise<string>; c
   return { bytes, digest, close }
 }
 
-function millions(pixels: number): string {
-  return `${(pixels / 1_000_000).toFixed(1)} million`
-}
+const counted = (pixels: number): string => pixels.toLocaleString('en-US')
 
 export function refusePixels(pixels: number, format: InputFormat, settings: Settings): void {
   const max = pixelsMax(format, settings.inputPixelsMax)
   if (pixels <= max) return
-  const detail = `The image has ${millions(pixels)} pixels; ${format.toUpperCase()} may have at most ${millions(max)}.`
+  const label = format.toUpperCase()
+  // In full: rounded, one pixel too many reads as just enough.
+  const detail = `The image has ${counted(pixels)} pixels; ${label} may have at most ${counted(max)}.`
   throw new Problem('image-too-many-pixels', detail)
 }
 
