@@ -4,19 +4,31 @@ import type { Bindings } from '#shared/bindings.ts'
 import { Problem } from '#shared/errors.ts'
 import { IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_LOCK_MS, IDEMPOTENCY_TTL_MS } from '#shared/limits.ts'
 import { newTaskId, type Task } from '#shared/task.ts'
-import { invalid } from '#shared/options/faults.ts'
+import { invalid, shown } from '#shared/options/faults.ts'
 import type { Asked } from '#shared/options/options.ts'
 import { isStale } from './stale.ts'
 
 const RENEW_EVERY_MS = IDEMPOTENCY_LOCK_MS / 3
 const RETRY_AFTER_SECONDS = 2
 
-/** The key as text: bare, or quoted as a string of RFC 8941 §3.3.3; null where the header is not there. */
+/** Why a value is no bare key; null when it is one. Header lines that were sent twice arrive as one, with a comma. */
+function faultOfBare(value: string): string | null {
+  if (value.includes(',')) return `Expected one key, got a list; a key with a comma is quoted: ${shown(value)}.`
+  if (!value.includes('"')) return null
+  return `Expected a bare key without quotes, or all of it in quotes with \\" for one inside, got ${shown(value)}.`
+}
+
+/**
+ * The key as text: bare, or quoted as a string of RFC 8941 §3.3.3; null where the header is not there. The header is a
+ * single item: of two keys neither is taken.
+ */
 export function idempotencyKey(header: string | undefined): string | null {
   if (header === undefined) return null
   const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)
   const key = quoted ? quoted[1]!.replace(/\\(["\\])/g, '$1') : header
-  if (key.length < 1 || key.length > IDEMPOTENCY_KEY_MAX || (!quoted && key.includes('"'))) {
+  const fault = quoted ? null : faultOfBare(header)
+  if (fault !== null) throw invalid('Idempotency-Key', fault)
+  if (key.length < 1 || key.length > IDEMPOTENCY_KEY_MAX) {
     const detail = `Expected 1 to ${IDEMPOTENCY_KEY_MAX} characters, quoted or bare, got ${key.length}.`
     throw invalid('Idempotency-Key', detail)
   }

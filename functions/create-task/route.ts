@@ -38,7 +38,7 @@ const headerParameters = [
     in: 'header' as const,
     required: false,
     description:
-      'Quoted or bare. The same request with the same key gets the same task, with `Idempotent-Replayed: true`; kept 24 hours.',
+      'One key, quoted, or bare if it has no comma and no quote. The same request with the same key gets the same task, with `Idempotent-Replayed: true`; kept 24 hours.',
     schema: { type: 'string' as const, minLength: 1, maxLength: IDEMPOTENCY_KEY_MAX + 2 },
     example: '"8e03978e-40d5-43e8-bc93-6894a57f9324"',
   },

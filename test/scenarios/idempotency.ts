@@ -43,6 +43,17 @@ export function idempotency(place: Place): void {
       expect(files).toEqual([`input/${task.id}/original.jpg`])
     })
 
+    it('two keys are none: 400', async () => {
+      const twice = new Headers([
+        ['idempotency-key', newKey()],
+        ['idempotency-key', newKey()],
+      ])
+      for (const headers of [Object.fromEntries(twice), keyed('"a", "b"'), keyed('ab"c')]) {
+        const { answer, errors } = await problemOf(await place.api.upload(cat, small, headers))
+        expect([answer, errors?.map(({ pointer }) => pointer)]).toEqual(['400 invalid-request', ['Idempotency-Key']])
+      }
+    })
+
     it('sent many times at once, it makes one task', async () => {
       const key = newKey()
       const responses = await Promise.all(
