@@ -184,6 +184,11 @@ export interface BlobStore {
   tidy(taskId: string, before: number): Promise<void>
   /** Ids of tasks that have files, in id order, those after `after`. */
   listTasks(after: string, limit: number): Promise<string[]>
+  /**
+   * Ids of the task stores that the files belong to: none as long as none is noted, more than one where they lie in
+   * places of different owners. `note` is noted first, durably, wherever there is none; of several at once one stays.
+   */
+  owners(note?: string): Promise<string[]>
 }
 
 export interface GuardedFetch {

@@ -17,7 +17,9 @@ const openStack: OpenStack = async (config, options) => {
   const where = storageOf(config)
   const storage = await openStorage(where)
   const services = await open(config, options)
-  const stopMarking = await markStorage(where, services.tasks, options.onError ?? (() => undefined))
+  const { onError = () => undefined } = options
+  const parts = { tasks: services.tasks, blobs: storage.blobs, onError, gcGraceMs: config.GC_GRACE }
+  const stopMarking = await markStorage(where, parts)
   const close = async (): Promise<void> => {
     stopMarking()
     await services.close()

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Bindings, BlobStore, TaskStore } from '#shared/bindings.ts'
 import { SECOND_MS } from '#shared/limits.ts'
+import { checkOwner } from '#shared/owner.ts'
 import type { Config } from '../runtime/config.ts'
 import { openFetch, openS3, type S3Config, s3Of } from './s3.ts'
 
@@ -37,14 +38,21 @@ const MARK_AGAIN_MS = 2 * SECOND_MS
 /** How long the start waits for it. */
 const MARK_WAIT_MS = SECOND_MS
 
-type Cursors = Pick<TaskStore, 'readCursor' | 'writeCursor'>
+export interface MarkParts {
+  tasks: Pick<TaskStore, 'get' | 'readCursor' | 'writeCursor'>
+  blobs: Pick<BlobStore, 'owners' | 'listTasks'>
+  onError: (error: unknown) => void
+  gcGraceMs: number
+  againMs?: number
+}
 
 /**
  * Marks the folders that a task store is first used with. A marker that is missing later is not made again: its volume
  * is not mounted, and what is written there would be lost to who mounts it. So all who share a task store must share
- * the folders, too.
+ * the folders, too. False where one is away.
  */
-async function markFolders({ inputPath, outputPath }: ContainerStorage, tasks: Cursors, onError: OnError) {
+async function markFolders({ inputPath, outputPath }: ContainerStorage, { tasks, onError }: MarkParts) {
+  let all = true
   const { checkMark, mark } = await import('../runtime/drivers/blobs/marker.ts')
   const folders = [inputPath, outputPath]
   if ((await tasks.readCursor(MARKED)) === null) {
@@ -52,31 +60,38 @@ async function markFolders({ inputPath, outputPath }: ContainerStorage, tasks: C
     await tasks.writeCursor(MARKED, new Date().toISOString())
   } else {
     // Each read and write asks again; here it is for the log.
-    for (const folder of folders) await checkMark(folder).catch(onError)
+    const isAway = (error: unknown): void => {
+      all = false
+      onError(error)
+    }
+    for (const folder of folders) await checkMark(folder).catch(isAway)
   }
+  return all
 }
 
-type OnError = (error: unknown) => void
-
-/** Goes on beside the start where the task store is away. Resolves with what ends it. */
-export async function markStorage(
-  storage: ContainerStorage,
-  tasks: Cursors,
-  onError: OnError,
-  againMs = MARK_AGAIN_MS,
-): Promise<() => void> {
+/**
+ * Marks the folders, and says so where the files are not the task store's; the collector asks that again. Goes on beside
+ * the start where the task store is away. Resolves with what ends it.
+ */
+export async function markStorage(storage: ContainerStorage, parts: MarkParts): Promise<() => void> {
+  const { onError, gcGraceMs, againMs = MARK_AGAIN_MS } = parts
   const stop = new AbortController()
   const { signal } = stop
   const untilMarked = async (): Promise<void> => {
     while (!signal.aborted) {
       try {
-        return await markFolders(storage, tasks, onError)
+        if (!storage.s3 && !(await markFolders(storage, parts))) return
+        break
       } catch (error) {
         onError(error)
         await delay(againMs, undefined, { signal, ref: false }).catch(() => undefined)
       }
     }
+    if (!signal.aborted) await checkOwner(parts, Date.now() - gcGraceMs)
   }
-  if (!storage.s3) await Promise.race([untilMarked(), delay(MARK_WAIT_MS, undefined, { ref: false })])
+  const marked = untilMarked().catch((error: unknown) => {
+    if (!signal.aborted) onError(error)
+  })
+  await Promise.race([marked, delay(MARK_WAIT_MS, undefined, { ref: false })])
   return () => stop.abort()
 }

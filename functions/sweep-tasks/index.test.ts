@@ -150,6 +150,23 @@ test('the first fault is the answer; a further one is told beside it, and the en
   expect(asked).toBe(1)
 })
 
+test('nothing is collected of files that are another task store’s, and that is an error of each sweep', async () => {
+  const errors: unknown[] = []
+  const log = { ...testInvocation().log, error: (...line: unknown[]) => void errors.push(line[1]) }
+  await using env = await testBindings({ invocation: testInvocation({ log }) })
+  for (let time = 1; time <= 3; time++) await completedTask(env, { id: newTaskId(time) })
+  await tick(env)
+  const before = await env.blobs.listTasks('', 10)
+  await using empty = await testBindings()
+  for (let time = 1; time <= 2; time++) {
+    expect((await tick({ ...env, tasks: empty.tasks })).status).toBe(500)
+    expect(errors).toHaveLength(time)
+    expect(errors.at(-1)).toMatchObject({ err: { name: 'ForeignFiles' } })
+  }
+  expect(await env.blobs.listTasks('', 10)).toEqual(before)
+  expect((await tick(env)).status).toBe(204)
+})
+
 test('an aborted tick stops where it is', async () => {
   const ended = new AbortController()
   await using env = await testBindings({ invocation: testInvocation({ signal: ended.signal }) })

@@ -1,18 +1,19 @@
 import type { Bindings } from '#shared/bindings.ts'
 import { InvocationEnded } from '#shared/errors.ts'
 import { createApp } from '#shared/http.ts'
+import { checkOwner } from '#shared/owner.ts'
 import { collectOrphans } from './collect.ts'
 import { removeExpired } from './expire.ts'
 import { resendDue } from './resend.ts'
 
 type Step = (env: Bindings, now: number) => Promise<void>
 
-const STEPS: readonly Step[] = [
-  resendDue,
-  removeExpired,
-  collectOrphans,
-  async ({ tasks }, now) => await tasks.prune(now),
-]
+const collect: Step = async (env, now) => {
+  await checkOwner(env, now - env.settings.gcGraceMs)
+  await collectOrphans(env, now)
+}
+
+const STEPS: readonly Step[] = [resendDue, removeExpired, collect, async ({ tasks }, now) => await tasks.prune(now)]
 
 const app = createApp()
 

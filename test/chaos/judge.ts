@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MARKER } from '../../runtime/drivers/blobs/marker.ts'
+import { OWNER } from '../../runtime/drivers/blobs/owner.ts'
 
 /** What became of the uploads of a run. */
 export interface Outcome {
@@ -89,9 +90,11 @@ export async function judge(
   const completed = known.filter(({ status }) => status === 'completed')
   let torn = 0
   for (const task of completed) if (await tornOf(url, task)) torn++
-  const files = (await readdir(join(folder, 'output'), { recursive: true })).filter((name) => name !== MARKER)
-  // The folder's mark, tasks' folders, and what they hold.
-  const whole = /(^\.revela-storage$|^[0-9a-f-]{36}$|\/(160x160|80x80)\.jpg$)/
+  const files = (await readdir(join(folder, 'output'), { recursive: true })).filter(
+    (name) => ![MARKER, OWNER].includes(name),
+  )
+  // The folder's mark and owner, tasks' folders, and what they hold.
+  const whole = /(^\.revela-(storage|owner)$|^[0-9a-f-]{36}$|\/(160x160|80x80)\.jpg$)/
   return {
     acknowledged: acknowledged.length,
     completed: completed.length,

@@ -82,7 +82,8 @@ export async function openStores(): Promise<Stores> {
   const owned = stack.move()
   return {
     env: { MONGODB_URI: database.uri, ...bucket.env },
-    files: async () => await bucket.names(),
+    // Without what the files' owner is noted in.
+    files: async () => (await bucket.names()).filter((name) => !name.startsWith('input/.revela/')),
     lose: async (file) => await bucket.lose(file),
     outage: { blobs: async () => await bucket.proxy.cut(), tasks: async () => await database.proxy.cut() },
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),

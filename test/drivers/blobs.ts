@@ -2,6 +2,7 @@
 import { describe } from 'vitest'
 import type { BlobStore } from '#shared/bindings.ts'
 import { naming } from './blobs/keys.ts'
+import { owning } from './blobs/owners.ts'
 import { presigning, presigningNothing } from './blobs/presign.ts'
 import { aborting, putting } from './blobs/put.ts'
 import { copying, reading } from './blobs/read.ts'
@@ -21,6 +22,7 @@ export function describeBlobStore(name: string, open: () => Promise<OpenBlobStor
     deleting(open)
     tidying(open)
     listing(open)
+    owning(open)
     naming(open)
     if (presigns) presigning(open)
     else presigningNothing(open)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { MARKER } from '../../runtime/drivers/blobs/marker.ts'
+import { OWNER } from '../../runtime/drivers/blobs/owner.ts'
 import { until } from '../runtime/until.ts'
 import { mongoServer } from '../servers/mongo.ts'
 import { proxiedDatabase } from '../servers/mongo-proxied.ts'
@@ -71,7 +72,7 @@ function target(name: string, firstDatabase: number, splits: readonly Record<str
       const images = join(folder, 'storage/images')
       const files = async (): Promise<string[]> => await filesBelow(images).catch(() => [])
       const isMarked = async (): Promise<boolean> =>
-        (await files()).filter((file) => file.endsWith(`/${MARKER}`)).length === 2
+        (await files()).filter((file) => file.endsWith(`/${MARKER}`) || file.endsWith(`/${OWNER}`)).length === 4
       const areReady = async (): Promise<boolean> =>
         (await Promise.all(processes.map(({ url }) => fetch(`${url}/readyz`)))).every(({ ok }) => ok)
       await until('ready', async () => (await areReady()) && (await isMarked()), READY_MS)

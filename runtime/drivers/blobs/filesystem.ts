@@ -9,6 +9,7 @@ import { reach, reachOrNull } from './faults.ts'
 import { removeIfEmpty } from './folder.ts'
 import { listTaskFolders } from './list.ts'
 import { checkMark } from './marker.ts'
+import { noteOwner, ownerOf } from './owner.ts'
 import { checkKey, folderOf, pathOf, rootOf, type BlobFolders } from './paths.ts'
 import { readFile } from './read.ts'
 import { removeUnfinished, writeFile } from './write.ts'
@@ -84,5 +85,13 @@ export function filesystemBlobs({ marked = false, ...folders }: FilesystemOption
       await removeIfEmpty(folderOf(inputPath, taskId))
     },
     listTasks: async (after, limit) => await listTaskFolders([inputPath, outputPath], after, limit),
+    owners: async (note) => {
+      const roots = [inputPath, outputPath]
+      if (marked) for (const root of roots) await checkMark(root)
+      // One after the other: whose id the first folder has, the second gets too.
+      if (note !== undefined) await noteOwner(outputPath, await noteOwner(inputPath, note))
+      const owners = await Promise.all(roots.map(ownerOf))
+      return [...new Set(owners.filter((owner) => owner !== null))]
+    },
   }
 }

@@ -4,13 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BlobStore } from '#shared/bindings.ts'
+import { DAY_MS } from '#shared/limits.ts'
+import { ForeignFiles } from '#shared/owner.ts'
 import { newTaskId } from '#shared/task.ts'
 import { originalKey, variantKey } from '#shared/variant.ts'
 import { openLocal } from '../../../stacks/local.ts'
 import { readConfig } from '../../config.ts'
-import { markStorage } from '../../../stacks/storage.ts'
+import { markStorage, type MarkParts } from '../../../stacks/storage.ts'
 import { filesystemBlobs } from './filesystem.ts'
 import { mark, MARKER } from './marker.ts'
+import { OWNER } from './owner.ts'
 
 const AWAY = { code: 'unavailable', cause: { message: expect.stringContaining(MARKER) } }
 
@@ -82,6 +85,11 @@ describe('a start', () => {
   const errors: unknown[] = []
   beforeEach(() => void (errors.length = 0))
 
+  function parts(tasks: MarkParts['tasks']): MarkParts {
+    const blobs = filesystemBlobs({ inputPath, outputPath, marked: true })
+    return { tasks, blobs, onError: (error) => void errors.push(error), gcGraceMs: DAY_MS, againMs: 1 }
+  }
+
   async function started() {
     const env = { STORAGE_INPUT_PATH: inputPath, STORAGE_OUTPUT_PATH: outputPath }
     const config = readConfig({ ...env, SQLITE_FILE: join(folder, 'tasks.sqlite') })
@@ -92,7 +100,7 @@ describe('a start', () => {
     await mkdir(join(inputPath, newTaskId()), { recursive: true })
     const bindings = await started()
     const { blobs } = bindings
-    expect(await readdir(outputPath)).toEqual([MARKER])
+    expect((await readdir(outputPath)).toSorted()).toEqual([OWNER, MARKER])
     expect(await readdir(inputPath)).toContain(MARKER)
     expect(await blobs.put(originalKey(newTaskId(), 'jpeg'), randomBytes(9))).toMatchObject({ created: true })
     await bindings.close()
@@ -116,6 +124,24 @@ describe('a start', () => {
     await bindings.close()
   })
 
+  it('of another task store than that of the files says so, and readers and writers go on', async () => {
+    const first = await started()
+    const key = originalKey(newTaskId(), 'jpeg')
+    await first.blobs.put(key, Buffer.from('bytes'))
+    await first.close()
+    await rename(join(folder, 'tasks.sqlite'), join(folder, 'elsewhere.sqlite'))
+    for (let time = 1; time <= 2; time++) {
+      const bindings = await started()
+      expect(errors).toHaveLength(time)
+      expect(errors.at(-1)).toBeInstanceOf(ForeignFiles)
+      expect(await textOf(bindings.blobs, key)).toBe('bytes')
+      expect(await bindings.blobs.put(originalKey(newTaskId(), 'jpeg'), randomBytes(9))).toMatchObject({
+        created: true,
+      })
+      await bindings.close()
+    }
+  })
+
   it('goes on where the task store is away, and marks the folders once it is back', async () => {
     const away = new Error('away')
     const cursors = new Map<string, string>()
@@ -127,19 +153,21 @@ describe('a start', () => {
       },
       writeCursor: async (name: string, value: string) => void cursors.set(name, value),
     }
-    const onError = (error: unknown): void => void errors.push(error)
-    const stop = await markStorage({ inputPath, outputPath, allowHosts: [] }, tasks, onError, 1)
-    await expect.poll(() => cursors.size).toBe(1)
+    const stop = await markStorage(
+      { inputPath, outputPath, allowHosts: [] },
+      parts({ ...tasks, get: async () => null }),
+    )
+    await expect.poll(() => cursors.size).toBe(2)
     expect(errors).toEqual([away, away])
-    expect(await readdir(outputPath)).toEqual([MARKER])
+    expect((await readdir(outputPath)).toSorted()).toEqual([OWNER, MARKER])
     stop()
   })
 
   it('that is over asks no more', async () => {
     const readCursor = async (): Promise<never> => await Promise.reject(new Error('away'))
     const writeCursor = async (): Promise<void> => {}
-    const onError = (error: unknown): void => void errors.push(error)
-    const stop = await markStorage({ inputPath, outputPath, allowHosts: [] }, { readCursor, writeCursor }, onError, 1)
+    const tasks = { readCursor, writeCursor, get: readCursor }
+    const stop = await markStorage({ inputPath, outputPath, allowHosts: [] }, parts(tasks))
     stop()
     await new Promise((resolve) => setTimeout(resolve, 20))
     const before = errors.length

@@ -9,6 +9,7 @@ import { timeOfTaskId } from '#shared/task.ts'
 import type { BlobKey } from '#shared/variant.ts'
 import { checkKey, checkTaskId } from './paths.ts'
 import { type Bucket, isTaken, openBucket, reach, reachOrNull, type S3Options } from './s3-bucket.ts'
+import { noteOwnerIn, ownersOf } from './s3-owner.ts'
 import { presignPut } from './s3-presign.ts'
 import { abandonBelow, deleteBelow, listTaskIds } from './s3-list.ts'
 import { fetchFile, placeOf, readObject } from './s3-read.ts'
@@ -67,6 +68,10 @@ export function s3Blobs(options: S3Options): BlobStore & { close(): void } {
       if (timeOfTaskId(taskId) < before) await deleteBelow(bucket, `input/${taskId}/upload.`)
     },
     listTasks: async (after, limit) => await listTaskIds(bucket, after, limit),
+    owners: async (note) => {
+      if (note !== undefined) await noteOwnerIn(bucket, note)
+      return await ownersOf(bucket)
+    },
     close: () => bucket.client.destroy(),
   }
 }

@@ -20,13 +20,16 @@ import { GC_GRACE_MS, HOUR_MS } from '#shared/limits.ts'
 import { picture, truncated } from '../../pictures.ts'
 import { until } from '../../runtime/until.ts'
 import { MARKER } from '../../../runtime/drivers/blobs/marker.ts'
+import { OWNER } from '../../../runtime/drivers/blobs/owner.ts'
 import type { CrashPoint } from '../crash.ts'
 import { API, BOUND_MS, bytesOf, openScene, type Scene, sha256, torn, WORKER, IN_PARALLEL } from './scene.ts'
 import { overStacks } from './stacks.ts'
 
 async function foldersOf({ folder }: Scene): Promise<{ input: string[]; output: string[] }> {
   const list = async (root: string): Promise<string[]> =>
-    (await readdir(join(folder, root)).catch((): string[] => [])).filter((name) => name !== MARKER).toSorted()
+    (await readdir(join(folder, root)).catch((): string[] => []))
+      .filter((name) => ![MARKER, OWNER].includes(name))
+      .toSorted()
   return { input: await list('input'), output: await list('output') }
 }
 
