@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { messageOf } from '../runtime/host.ts'
 import { CommandError } from '../cli/report.ts'
 import { type Bundle, bundle } from './bundle.ts'
+import type { Together } from './chunks.ts'
 import { type Cloud, cloudEntry, NODE_ENTRY } from './entries.ts'
 import { MANIFESTS } from './manifests.ts'
 import { type Architecture, copyPages, copySharp } from './packages.ts'
@@ -64,6 +65,13 @@ async function buildPart(cloud: Cloud, part: Part, out: string, architecture: Ar
 /** The client of S3, which only some servers use: it is no reason to install the clients of clouds for the others. */
 const S3_CLIENT = /^@aws-sdk\//
 
+/** A start on the default stack, and what a container runs. */
+const TOGETHER: Together = {
+  start:
+    /\/(cli\/serve|stacks\/(embedded|links)|drivers\/blobs\/(filesystem|marker)|drivers\/fetch\/undici|functions\/[^/]+\/config)\.ts$/,
+  others: /\/(container-(entry|child)|functions\/[^/]+\/index)\.ts$/,
+}
+
 /** The same folders as here, so that what is looked for beside a file is found: functions/ and runtime/. */
 async function buildNode(folder: string, functionsFolder: string, architecture: Architecture): Promise<Built> {
   const functions = await functionsIn(functionsFolder)
@@ -75,7 +83,7 @@ async function buildNode(folder: string, functionsFolder: string, architecture: 
     for (const file of ['config', 'index']) input[`functions/${name}/${file}`] = { file: join(own, `${file}.ts`) }
   }
   return await built('node', folder, async () => {
-    const made = await bundle({ input, folder, chunks: 'runtime', optional: S3_CLIENT })
+    const made = await bundle({ input, folder, chunks: 'runtime', optional: S3_CLIENT, together: TOGETHER })
     if (made.outside.includes('sharp')) await copySharp(folder, architecture)
     await copyPages(folder)
     await writeFiles(folder, { 'package.json': JSON.stringify({ type: 'module', private: true }) })

@@ -1,6 +1,7 @@
 /** Bundles code with all that it imports: minified, with source maps, nothing left to look up but what is native. */
 import { join, relative } from 'node:path'
 import { rolldown, type Plugin } from 'rolldown'
+import { chunksOf, type Together } from './chunks.ts'
 import { PROJECT } from './project.ts'
 
 /** Stay imports: sharp has native parts, and Azure's worker gives out a package of its own. */
@@ -16,6 +17,8 @@ export interface BundleOptions {
   folder: string
   /** Where what several entries share is written, below the folder. Default: beside them. */
   chunks?: string
+  /** What is written as one file; default: what the same entries share. */
+  together?: Together
   /** Packages that stay imports where they are not installed: what wants them fails, and nothing else does. */
   optional?: RegExp
 }
@@ -68,7 +71,8 @@ const namesIn = (chunks: readonly Chunk[]): string[] =>
 
 /** Rejects for an import that leads nowhere. */
 export async function bundle(options: BundleOptions): Promise<Bundle> {
-  const { input, folder, chunks: shared = '', optional } = options
+  const { input, folder, chunks: shared = '', optional, together } = options
+  const grouped = together && chunksOf(together)
   const missing = new Set<string>()
   const build = await rolldown({
     input: Object.fromEntries(
@@ -77,7 +81,7 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
     platform: 'node',
     external: OUTSIDE,
     resolve: { alias: { '#shared': join(PROJECT, 'shared') } },
-    plugins: [texts(input)],
+    plugins: [texts(input), grouped?.plugin],
     onLog(_level, log) {
       const name = log.exporter ?? ''
       if (log.code !== 'UNRESOLVED_IMPORT' || OPTIONAL.test(name)) return
@@ -93,6 +97,7 @@ export async function bundle(options: BundleOptions): Promise<Bundle> {
       sourcemap: true,
       entryFileNames: '[name].mjs',
       chunkFileNames: join(shared, '[name]-[hash].mjs'),
+      ...(grouped ? { codeSplitting: { groups: grouped.groups } } : {}),
     })
     const chunks = output.filter((each) => each.type === 'chunk')
     const files = new Set(chunks.map(({ fileName }) => fileName))
