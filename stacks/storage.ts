@@ -6,7 +6,7 @@ import { checkOwner } from '#shared/owner.ts'
 import type { Config } from '../runtime/config.ts'
 import { openFetch, openS3, type S3Config, s3Of } from './s3.ts'
 
-/** What a container opens for itself: bytes never cross its IPC channel. */
+/** What a container opens for itself: bytes never cross its channel. */
 export interface ContainerStorage {
   inputPath: string
   outputPath: string

@@ -1,6 +1,7 @@
 /**
  * A process that holds one container, for tests of what becomes of it. `node container-parent.ts setpriv|watchdog`
- * prints the container's pid once it spins, or, with `idle`, answers each line on stdin with its pid.
+ * prints the container's pid once it spins, or, with `idle`, answers each line on stdin with its pid; with `hostile` it
+ * does so after the container said what is no message, and the status of that was printed.
  */
 import { createInterface } from 'node:readline'
 import { containerCommand } from '../../runtime/targets/node/command.ts'
@@ -20,5 +21,9 @@ async function tellPid(): Promise<void> {
 
 process.on('SIGINT', () => process.stdout.write('SIGINT\n'))
 await tellPid()
-if (mode === 'idle') createInterface(process.stdin).on('line', () => void tellPid())
+if (mode === 'hostile') {
+  const response = await probe.call('/probe/bytes?hex=0000000401020304')
+  process.stdout.write(`${response.status}\n`)
+}
+if (mode === 'idle' || mode === 'hostile') createInterface(process.stdin).on('line', () => void tellPid())
 else void probe.call('/probe/spin')

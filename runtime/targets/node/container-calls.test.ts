@@ -113,7 +113,11 @@ describe('bindings in a container', () => {
     expect(note).toMatchObject({ task: TASK_OF_NOTES, function: 'test', when: '1970-01-01T00:00:00.000Z' })
     expect(note.err).toMatchObject({ name: 'TypeError', message: 'bad', stack: expect.stringContaining('calls.ts') })
     const strange = await probe.line('the strange note', (line) => line.msg === 'a strange note')
-    expect(strange.lost).toMatch(/could not be cloned/)
+    expect(strange.lost).toMatch(/serialize a BigInt/)
+    expect(await probe.line('the long note', (line) => line.lost !== undefined && line !== strange)).toMatchObject({
+      msg: 'x'.repeat(1_000),
+      lost: expect.stringContaining('Expected a message of at most'),
+    })
     // Written when the Response came, which takes another way than the notes.
     const line = probe.lines.find(({ msg, invocation }) => msg === 'invocation' && invocation === note.invocation)
     expect(line).toMatchObject({ task: TASK_OF_NOTES, status: 200 })

@@ -9,7 +9,9 @@ import type { App } from '#shared/http.ts'
 import { openStorage } from '../../../stacks/storage.ts'
 import { describeApp } from '../../../console/describe.ts'
 import { checkApp, messageOf } from '../../host.ts'
+import { openChannel } from './channel.ts'
 import {
+  CHANNEL_FD,
   type ChildMessage,
   type ContainerInit,
   HEADER_PAIRS_MAX,
@@ -17,17 +19,26 @@ import {
   type InvocationHeader,
   NOTES_HEADER,
   type ParentMessage,
+  REQUESTS_FD,
 } from './container-protocol.ts'
+import { CONTAINER_MESSAGE_BYTES_MAX } from './limits.ts'
 import type { NoteMessage } from './rpc.ts'
 import { remoteBindings } from './rpc.ts'
 
-const SOCKET_FD = 4
+/** What is left of a line that cannot be sent as it is. */
+const CUT_CHARS = 1_000
 
-function send(message: ChildMessage): void {
-  if (process.connected) process.send!(message, undefined, undefined, () => undefined)
-}
+const { send } = openChannel<ChildMessage, ParentMessage>(new Socket({ fd: CHANNEL_FD }), {
+  onMessage(message) {
+    if (message.type === 'result') remote.result(message)
+    else begin(message.init)
+  },
+  onEnd: () => process.exit(0),
+  sentBytesMax: CONTAINER_MESSAGE_BYTES_MAX,
+})
+const remote = remoteBindings(send)
 
-/** An Error survives the channel, what hangs on it may not: its stack is what a reader needs. */
+/** JSON has nothing of an Error: its stack is what a reader needs. */
 function plainField(value: unknown): unknown {
   return value instanceof Error ? { name: value.name, message: value.message, stack: value.stack } : value
 }
@@ -43,8 +54,8 @@ function remoteInvocation(header: InvocationHeader, signal: AbortSignal) {
     try {
       note({ log, message, ...(fields ? { fields: Object.fromEntries(entries) } : {}) })
     } catch (error) {
-      // A field that cannot be cloned must cost the line its fields, not the function its life.
-      note({ log, message, fields: { lost: String(error) } })
+      // A field that cannot be sent must cost the line its fields, not the function its life.
+      note({ log, message: message.slice(0, CUT_CHARS), fields: { lost: String(error) } })
     }
   }
   const invocation: Invocation = {
@@ -61,10 +72,6 @@ async function start(init: ContainerInit): Promise<void> {
   const imported = (await import(init.index)) as { default?: App }
   const app = checkApp(imported.default, init.trigger)
   const { blobs, fetch } = await openStorage(init.storage)
-  const remote = remoteBindings(send)
-  process.on('message', (message: ParentMessage) => {
-    if (message.type === 'result') remote.result(message)
-  })
   const answer = async (request: Request, { outgoing }: HttpBindings): Promise<Response> => {
     const header = JSON.parse(request.headers.get(INVOCATION_HEADER) ?? '{}') as InvocationHeader
     // Done when nothing of it can still ask for a binding: the body is sent, or the caller is gone.
@@ -87,16 +94,13 @@ async function start(init: ContainerInit): Promise<void> {
   const server = createServer({ maxHeaderListPairs: HEADER_PAIRS_MAX }, (incoming, outgoing) => {
     void listener(incoming, outgoing)
   })
-  server.emit('connection', new Socket({ fd: SOCKET_FD }))
+  server.emit('connection', new Socket({ fd: REQUESTS_FD }))
   send({ type: 'ready', description: describeApp(app) })
 }
 
-process.once('disconnect', () => process.exit(0))
-process.once('message', (message: ParentMessage) => {
-  if (message.type !== 'init') return
-  if (message.init.watch)
-    new Worker(join(import.meta.dirname, `container-watch${extname(import.meta.filename)}`)).unref()
-  start(message.init).catch((error: unknown) => {
+function begin(init: ContainerInit): void {
+  if (init.watch) new Worker(join(import.meta.dirname, `container-watch${extname(import.meta.filename)}`)).unref()
+  start(init).catch((error: unknown) => {
     send({ type: 'broken', error: messageOf(error) })
   })
-})
+}

@@ -1,8 +1,12 @@
-/** What a container and the runtime say to each other beside the requests: over the child's IPC channel, and in two headers. */
+/** What a container and the runtime say to each other beside the requests: over a channel of messages, and in two headers. */
 import type { Invocation, Settings } from '#shared/bindings.ts'
 import type { ContainerStorage } from '../../../stacks/storage.ts'
 import type { Description } from '../../../console/describe.ts'
 import type { CallMessage, NoteMessage, ResultMessage } from './rpc.ts'
+
+/** A container's ends of its two socket pairs. */
+export const CHANNEL_FD = 3
+export const REQUESTS_FD = 4
 
 /** What a container is told once, at its start. Of all secrets it gets at most the blob store's. */
 export interface ContainerInit {

@@ -6,11 +6,19 @@ import type { Bindings } from '#shared/bindings.ts'
 import type { Description } from '../../../console/describe.ts'
 import { DeadlinePassed, FunctionDied } from '../../invocation.ts'
 import type { AllowedCalls } from './call-rules.ts'
+import { type Channel, openChannel } from './channel.ts'
 import { type Command, containerCommand } from './command.ts'
-import { type ChildMessage, type ContainerInit, HEADER_PAIRS_MAX, type ParentMessage } from './container-protocol.ts'
+import {
+  type ChildMessage,
+  type ContainerInit,
+  CHANNEL_FD,
+  HEADER_PAIRS_MAX,
+  type ParentMessage,
+  REQUESTS_FD,
+} from './container-protocol.ts'
 import { containerRuns } from './container-runs.ts'
 import { clientGone, exchange } from './exchange.ts'
-import { CONTAINER_START_MS, CONTAINER_STOP_MS } from './limits.ts'
+import { CONTAINER_MESSAGE_BYTES_MAX, CONTAINER_START_MS, CONTAINER_STOP_MS } from './limits.ts'
 
 export interface Container {
   readonly pid: number | undefined
@@ -42,13 +50,13 @@ function spawnChild(command: Command): ChildProcess {
     env: command.env,
     // A group of its own: Ctrl-C in a terminal must not reach it before the drain does.
     detached: true,
-    serialization: 'advanced',
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe', 'pipe'],
+    // No IPC channel of Node's: what its parser cannot read it throws where nobody can catch it.
+    stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe', 'pipe'],
   })
 }
 
 function openSession(child: ChildProcess): ClientHttp2Session {
-  const createConnection = (): Duplex => child.stdio[4] as Duplex
+  const createConnection = (): Duplex => child.stdio[REQUESTS_FD] as Duplex
   const session = connect('http://container', { createConnection, maxHeaderListPairs: HEADER_PAIRS_MAX })
   // What goes wrong shows on each stream, and as the process's end.
   session.on('error', () => undefined)
@@ -64,12 +72,11 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-/** Ends what the function may have started, lets every stream fail, and tells it once. */
-function exitOf(child: ChildProcess, session: ClientHttp2Session, onExit: () => void): Promise<void> {
+/** Tells the process's end once, when whatever else was in its group is ended too. */
+function exitOf(child: ChildProcess, onExit: () => void): Promise<void> {
   return new Promise<void>((resolve) => {
     const gone = (): void => {
       killGroup(child)
-      session.destroy()
       onExit()
       resolve()
     }
@@ -77,19 +84,19 @@ function exitOf(child: ChildProcess, session: ClientHttp2Session, onExit: () => 
   })
 }
 
-function readiness(child: ChildProcess, exited: Promise<void>, startMs: number): Promise<Description> {
+function readiness(child: ChildProcess, exited: Promise<void>, startMs: number) {
   const { promise, resolve, reject } = Promise.withResolvers<Description>()
   const timer = setTimeout(() => {
     reject(new Error(`the container was not ready within ${startMs} ms`))
     killGroup(child)
   }, startMs)
-  child.on('message', (message: ChildMessage) => {
-    if (message?.type === 'ready') resolve(message.description)
-    if (message?.type === 'broken') reject(new Error(message.error))
-  })
   void exited.then(() => reject(new FunctionDied('the container ended while it was starting')))
   void promise.catch(() => undefined).finally(() => clearTimeout(timer))
-  return promise
+  const hear = (message: ChildMessage): void => {
+    if (message.type === 'ready') resolve(message.description)
+    if (message.type === 'broken') reject(new Error(message.error))
+  }
+  return { ready: promise, hear }
 }
 
 export function startContainer(init: Omit<ContainerInit, 'watch'>, options: ContainerOptions): Container {
@@ -103,22 +110,25 @@ export function startContainer(init: Omit<ContainerInit, 'watch'>, options: Cont
   const kill = (): void => {
     if (!ended) killGroup(child)
   }
-  const send = (message: ParentMessage): void => void (child.connected && child.send(message, () => undefined))
-  const runs = containerRuns({ allowed, send, kill, stopMs, onRest })
-  const exited = exitOf(child, session, () => {
+  const runs = containerRuns({ allowed, send: (message) => channel.send(message), kill, stopMs, onRest })
+  const exited = exitOf(child, () => {
     ended = true
+    channel.end()
+    session.destroy()
     runs.endAll()
   })
-  child.on('message', (message: ChildMessage) => {
+  const { ready, hear } = readiness(child, exited, startMs)
+  const channel: Channel<ParentMessage> = openChannel(child.stdio[CHANNEL_FD] as Duplex, {
     // What decodes hostile pixels may say anything; one that says nonsense is no longer ours.
-    try {
+    onMessage(message: ChildMessage) {
+      hear(message)
       runs.hear(message)
-    } catch {
-      kill()
-    }
+    },
+    onEnd: kill,
+    heardBytesMax: CONTAINER_MESSAGE_BYTES_MAX,
+    waits: true,
   })
-  const ready = readiness(child, exited, startMs)
-  send({ type: 'init', init: { ...init, watch: !command.diesWithParent } })
+  channel.send({ type: 'init', init: { ...init, watch: !command.diesWithParent } })
 
   return {
     pid: child.pid,

@@ -15,6 +15,8 @@ export const HEADER_BYTES_MAX = 16 * 1024
 export const CONTAINER_INVOCATIONS_MAX = 1_000
 /** From spawn to ready. */
 export const CONTAINER_START_MS = 15 * SECOND_MS
+/** JSON of one message from a container, in bytes; read, it takes some twenty times as much. */
+export const CONTAINER_MESSAGE_BYTES_MAX = MIB
 /** From the abort at a deadline to SIGKILL. */
 export const CONTAINER_STOP_MS = 100
 /** From the end of a Response to the container's word that it is done: one that is silent for longer spins. */

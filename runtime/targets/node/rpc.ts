@@ -1,4 +1,4 @@
-/** Calls from a container to the runtime's bindings, over the child's IPC channel. Bytes never cross it. */
+/** Calls from a container to the runtime's bindings, as messages of its channel. Bytes never cross it. */
 import type { Bindings, Invocation, Logger, TaskStore } from '#shared/bindings.ts'
 import { METHODS, type RemoteBinding } from '#shared/calls.ts'
 import { type FieldError, InvocationEnded, Problem, type ProblemCode } from '#shared/errors.ts'
@@ -111,7 +111,7 @@ export function serveCalls({ allowed, liveOf, reply }: ServeOptions) {
       const { call } = message
       run(message)
         .then((value) => reply({ type: 'result', call, value }))
-        // Also a value that cannot be cloned: the caller waits for an answer, whatever it is.
+        // Also a value that cannot be sent: the caller waits for an answer, whatever it is.
         .catch((error: unknown) => reply({ type: 'result', call, error: toWire(error) }))
     },
     note(env: Bindings, { note }: NoteMessage): void {
@@ -136,6 +136,8 @@ export function remoteBindings(send: (message: CallMessage | NoteMessage) => voi
     method: string,
     args: unknown[],
   ): Promise<unknown> => {
+    // JSON has no undefined: at the end of a list it would become a null, which is not what left out means.
+    while (args.length > 0 && args.at(-1) === undefined) args.pop()
     return new Promise((resolve, reject) => {
       send({ type: 'call', call: ++calls, invocation, binding, method, args })
       waiting.set(calls, { resolve, reject })
