@@ -23,7 +23,8 @@ export interface TaskQuery {
 export interface Advance {
   progress?: number
   source?: Source
-  lastError?: TaskError
+  /** Null clears it. */
+  lastError?: TaskError | null
   /** Unix ms. */
   nextCheckAt?: number
 }

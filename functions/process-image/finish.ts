@@ -47,8 +47,9 @@ async function work(hold: Hold): Promise<Outcome> {
   let { source } = task
   if (source.key === null && source.url !== null) {
     source = await fetchOriginal(env, task.id, source, source.url)
-    await advance(hold, { source })
-  }
+    await advance(hold, { source, lastError: null })
+  } else if (task.lastError !== null) await advance(hold, { lastError: null })
+  // From here on no earlier try's reason is this one's, also where it is killed and can give none.
   const made = await makeVariants(hold, source)
   const outcome = await settle(hold, { status: 'completed', ...made })
   if (outcome === 'completed') await discardOriginal(hold, source)
@@ -61,12 +62,15 @@ function longestDelayMs(problem: Problem | null, { settings, invocation }: Bindi
   return Math.max(asked, retryDelayMs(settings.backoff, invocation.attempt, 1))
 }
 
-/** Leaves the sweeper to wait for as long as the queue may, and notes why, so that it is told when no try is left. */
+/**
+ * Leaves the sweeper to wait for as long as the queue may, and notes why, so that it is told when no try is left: nothing
+ * where it is not known, since what an earlier try failed of would be untrue.
+ */
 async function expectAgain({ env, task, fence }: Hold, problem: Problem | null): Promise<void> {
   const nextCheckAt = Date.now() + longestDelayMs(problem, env) + CHECK_MARGIN_MS
   const lastError: TaskError | null = problem && { code: problem.code, message: problem.message }
   // The store may be what is away; then the check that was set last stands.
-  await env.tasks.advance(task.id, fence, { nextCheckAt, ...(lastError ? { lastError } : {}) }).catch(() => {})
+  await env.tasks.advance(task.id, fence, { nextCheckAt, lastError }).catch(() => {})
 }
 
 const STORE_AWAY_RETRY_SECONDS = 30

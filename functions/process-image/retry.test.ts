@@ -42,6 +42,44 @@ describe('no try is left', () => {
   })
 })
 
+describe('the reason of a task that failed', () => {
+  const unreachable = { code: 'source-unreachable', message: 'The URL answered 503.' } as const
+  const unknown = { code: 'processing-failed', message: 'The image could not be processed in 4 attempts.' }
+
+  test('is that of its last try, not of an earlier one', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg, task: { lastError: unreachable } })
+    const odd = async (): Promise<never> => {
+      throw new Error('odd')
+    }
+    const failing = { ...env, blobs: { ...env.blobs, asFile: odd } }
+    expect((await deliver(withInvocation(failing, { attempt: 4 }), { subject: id })).status).toBe(500)
+    expect((await deliver(withInvocation(env, { attempt: 5 }), { subject: id })).body.outcome).toBe('failed')
+    expect((await env.tasks.get(id))!.error).toEqual(unknown)
+  })
+
+  test.each([
+    ['of a source that is there by now', true],
+    ['of a source that is fetched by now', false],
+  ])('is not that %s, where later tries were killed', async (_which, stored) => {
+    const fetch: Bindings['fetch'] = { refusal: () => null, request: async () => new Response(new Uint8Array(jpeg)) }
+    await using env = await testBindings({ fetch })
+    const source = stored ? {} : { kind: 'url' as const, url: 'https://example.com/a.jpg' }
+    const { id } = await createTask(env, {
+      ...(stored ? { bytes: jpeg } : {}),
+      source,
+      task: { lastError: unreachable },
+    })
+    const seen: unknown[] = []
+    const asFile: Bindings['blobs']['asFile'] = async (key) => {
+      seen.push((await env.tasks.get(id))!.lastError)
+      return await env.blobs.asFile(key)
+    }
+    await deliver({ ...env, blobs: { ...env.blobs, asFile } }, { subject: id })
+    expect(seen).toEqual([null])
+  })
+})
+
 describe('another try', () => {
   const away = async (): Promise<never> => {
     throw unavailable('blob store')

@@ -63,6 +63,17 @@ export function describeLife(context: TaskSuite): void {
       expect(rest).toEqual({ ...claimed, progress: 0.5, source, lastError, nextCheckAt: 7_000 })
     })
 
+    test('an advance clears the last error where it says so', async () => {
+      const { id } = await create()
+      const { fence } = (await tasks.claim(id, CLAIM))!
+      const lastError = { code: 'source-timeout', message: 'slow' } as const
+      await tasks.advance(id, fence, { lastError })
+      await tasks.advance(id, fence, { progress: 0.5 })
+      expect((await tasks.get(id))!.lastError).toEqual(lastError)
+      expect(await tasks.advance(id, fence, { lastError: null })).toBe(true)
+      expect((await opened.second.get(id))!.lastError).toBeNull()
+    })
+
     test('an advance of nextCheckAt alone is nothing that a client could see', async () => {
       const { id } = await create()
       const { task, fence } = (await tasks.claim(id, CLAIM))!
