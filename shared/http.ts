@@ -3,20 +3,12 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { type Context, Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { Env } from './bindings.ts'
-import { type FieldError, InvocationEnded, Problem, problemResponse } from './errors.ts'
+import { InvocationEnded, Problem, problemResponse } from './errors.ts'
+import { gatherFaults, issuesOf } from './options/faults.ts'
 import { UNMATCHED_HEADER } from './verdict.ts'
 
 export type App = OpenAPIHono<Env>
 export type AppContext = Context<Env>
-
-interface Issue {
-  path: PropertyKey[]
-  message: string
-}
-
-function fieldErrors(issues: readonly Issue[]): FieldError[] {
-  return issues.map(({ path, message }) => ({ pointer: `/${path.map(String).join('/')}`, detail: message }))
-}
 
 function asProblem(error: unknown): Problem | null {
   if (error instanceof Problem) return error
@@ -60,11 +52,14 @@ function unmatched(c: AppContext): Response {
 /** A Hono app that answers RFC 9457 problems for whatever goes wrong, and marks what its router does not know. */
 export function createApp(): App {
   const app = new OpenAPIHono<Env>({
-    defaultHook: (result, c) => {
+    defaultHook: (result) => {
       if (result.success) return undefined
-      const errors = fieldErrors(result.error.issues)
-      const detail = errors.map((error) => `${error.pointer}: ${error.detail}`).join('; ')
-      return answerProblem(c, new Problem('invalid-request', detail, { errors }))
+      // The validator hands on what came; its type does not say so.
+      const { data } = result as { data?: unknown }
+      // A parameter or a header is pointed at by its name.
+      const faults = gatherFaults(result.target === 'json' ? 'json' : 'text')
+      for (const { path, detail } of issuesOf(result.error, data)) faults.add(path, detail)
+      return faults.settle()
     },
   })
   app.onError((error, c) => {

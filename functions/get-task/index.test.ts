@@ -214,5 +214,8 @@ test('400 for a link whose parts are given twice', async () => {
   const { id } = await completedTask(env)
   const response = await get(env, `${id}?sig=a&sig=b`)
   expect(response.status).toBe(400)
-  expect(await response.json()).toMatchObject({ code: 'invalid-request', errors: [{ pointer: '/sig' }] })
+  expect(await response.json()).toMatchObject({
+    code: 'invalid-request',
+    errors: [{ pointer: 'sig', detail: 'Expected one value, got ["a","b"].' }],
+  })
 })

@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { signature } from '#shared/parameters.ts'
 import { preconditionFailed, preconditions } from '#shared/preconditions.ts'
 import { problemContent, TaskSchema } from '#shared/representation.ts'
 
@@ -28,10 +29,7 @@ export const route = createRoute({
     params: z.object({
       taskId: z.string().openapi({ description: '`id` of the Task.', example: '0199d7a2-7c00-7000-8000-5d3a1c2b4e6f' }),
     }),
-    query: z.object({
-      exp: z.string().optional().openapi({ description: 'Part of a signed link: its end, in Unix seconds.' }),
-      sig: z.string().optional().openapi({ description: 'Part of a signed link: its signature.' }),
-    }),
+    query: z.object(signature),
     headers: z.object({
       Prefer: z.string().optional().openapi({
         description: '`wait=n`: hold the answer up to n seconds, at most 30 (RFC 7240).',

@@ -1,7 +1,7 @@
 /** Which encoding of a variant a request wants. */
 import { parseAccept, namedQuality, quality } from '#shared/accept.ts'
 import { DERIVED_FORMATS, type DerivedFormat } from '#shared/message.ts'
-import { Problem } from '#shared/errors.ts'
+import { invalid } from '#shared/options/faults.ts'
 import { MEDIA_TYPE, type Variant } from '#shared/variant.ts'
 
 export type Format = DerivedFormat | 'jpeg'
@@ -40,7 +40,7 @@ export function chooseFormat(
     if (MEDIA_TYPE[asked] === variant.mediaType) return { format: 'own', negotiated: false }
     if (isJpeg && asked !== 'jpeg') return { format: asked, negotiated: false }
     const detail = `Variant ${variant.name} is ${variant.mediaType}; only a JPEG variant can be had in another format.`
-    throw new Problem('invalid-request', detail, { errors: [{ pointer: '/format', detail }] })
+    throw invalid('format', detail)
   }
   if (!isJpeg || !negotiate) return { format: 'own', negotiated: false }
   const format = preferred(accept)

@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { WAIT_SECONDS_MAX } from '#shared/limits.ts'
+import { oneOf, signature, whole } from '#shared/parameters.ts'
 import { preconditionFailed, preconditions } from '#shared/preconditions.ts'
 import { problemContent } from '#shared/representation.ts'
 
@@ -8,24 +9,13 @@ const taskId = z.string().openapi({
   example: '0199d7a2-7c00-7000-8000-5d3a1c2b4e6f',
 })
 
-const wait = z
-  .string()
-  .regex(/^\d{1,9}$/, 'Expected whole seconds.')
-  .transform(Number)
-  .refine((seconds) => seconds <= WAIT_SECONDS_MAX, `Expected 0 to ${WAIT_SECONDS_MAX} seconds.`)
-  .optional()
-  .openapi({
-    type: 'integer',
-    minimum: 0,
-    maximum: WAIT_SECONDS_MAX,
-    description: 'Seconds to hold the answer until the bytes are there, so that a link works right after the upload.',
-    example: 20,
-  })
-
-const signature = {
-  exp: z.string().optional().openapi({ description: 'Part of a signed link: its end, in Unix seconds.' }),
-  sig: z.string().optional().openapi({ description: 'Part of a signed link: its signature.' }),
-}
+const wait = whole('seconds', 0, WAIT_SECONDS_MAX).optional().openapi({
+  type: 'integer',
+  minimum: 0,
+  maximum: WAIT_SECONDS_MAX,
+  description: 'Seconds to hold the answer until the bytes are there, so that a link works right after the upload.',
+  example: 20,
+})
 
 const conditions = z.object({
   Range: z.string().optional().openapi({
@@ -83,7 +73,7 @@ first demand. By \`Accept\`, the JPEG comes instead when that takes more than tw
       variant: z.string().openapi({ description: '`name` of one of the variants of the Task.', example: '800x800' }),
     }),
     query: z.object({
-      format: z.enum(['webp', 'avif', 'jpeg']).optional().openapi({
+      format: oneOf(['webp', 'avif', 'jpeg']).optional().openapi({
         description: 'This format and no other, whatever `Accept` says. Other than its own only for a JPEG variant.',
       }),
       wait,

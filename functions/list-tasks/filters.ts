@@ -1,20 +1,22 @@
 /** The filters of a page, and the parameters that stand for them. */
 import type { TaskQuery } from '#shared/bindings.ts'
-import { type FieldError, Problem, type ProblemCode } from '#shared/errors.ts'
+import type { ProblemCode } from '#shared/errors.ts'
+import { type Faults, gatherFaults, shown } from '#shared/options/faults.ts'
 import type { Status } from '#shared/task.ts'
 
 export type Filters = Pick<TaskQuery, 'status' | 'code' | 'metadata'>
 
 const METADATA = 'metadata.'
+/** Characters of a name that is pointed at. */
+const NAME_SHOWN_MAX = 64
 const KNOWN: ReadonlySet<string> = new Set(['status', 'code', 'limit', 'cursor'])
 
-function fault(name: string, values: readonly string[]): FieldError | null {
-  if (KNOWN.has(name)) return null
+function check(name: string, values: readonly string[], faults: Faults): void {
+  if (KNOWN.has(name)) return
+  const report = faults.at(name.slice(0, NAME_SHOWN_MAX))
   if (!name.startsWith(METADATA) || name === METADATA) {
-    const detail = `Expected ${[...KNOWN].join(', ')} or metadata.KEY, got ${JSON.stringify(name.slice(0, 64))}.`
-    return { pointer: `/${name.slice(0, 64)}`, detail }
-  }
-  return values.length === 1 ? null : { pointer: `/${name}`, detail: 'Expected one value, got several.' }
+    report([], `Expected ${[...KNOWN].join(', ')} or metadata.KEY, got ${shown(name)}`)
+  } else if (values.length !== 1) report([], `Expected one value, got ${shown(values)}`)
 }
 
 /** Throws Problem `invalid-request` that names every parameter that is not known, or is given twice. */
@@ -22,10 +24,9 @@ export function readFilters(
   named: { status?: Status | undefined; code?: ProblemCode | undefined },
   all: Record<string, string[]>,
 ): Filters {
-  const errors = Object.entries(all).flatMap(([name, values]) => fault(name, values) ?? [])
-  if (errors.length > 0) {
-    throw new Problem('invalid-request', errors.map(({ detail }) => detail).join(' '), { errors })
-  }
+  const faults = gatherFaults('text')
+  for (const [name, values] of Object.entries(all)) check(name, values, faults)
+  faults.settle()
   const pairs = Object.entries(all)
     .filter(([name]) => name.startsWith(METADATA))
     .map(([name, values]): [string, string] => [name.slice(METADATA.length), values[0]!])

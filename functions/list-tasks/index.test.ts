@@ -74,7 +74,7 @@ test('limit is 1 to 100; the store is asked for one more', async () => {
   for (const limit of ['0', '101', '-1', '', 'x', '1.5', '1&limit=2']) {
     const response = await ask(watched, `?limit=${limit}`)
     expect(response.status).toBe(400)
-    expect(await response.json()).toMatchObject({ code: 'invalid-request', errors: [{ pointer: '/limit' }] })
+    expect(await response.json()).toMatchObject({ code: 'invalid-request', errors: [{ pointer: 'limit' }] })
   }
 })
 
@@ -148,24 +148,32 @@ test('400 for a cursor of other filters', async () => {
   }
 })
 
+const STATUS = 'Expected one of pending, processing, completed, failed'
+const LIMIT = 'Expected a whole number of tasks from 1 to 100'
+const NAMES = 'Expected status, code, limit, cursor or metadata.KEY'
+
 test.for([
-  ['?colour=red', '/colour'],
-  ['?metadata=x', '/metadata'],
-  ['?metadata.=x', '/metadata.'],
-  ['?metadata.a=1&metadata.a=2', '/metadata.a'],
-  ['?status=done', '/status'],
-  ['?status=failed&status=pending', '/status'],
-  ['?code=none', '/code'],
-  ['?Status=failed', '/Status'],
-])('400 that names the parameter: %s', async ([query, pointer]) => {
+  ['?colour=red', 'colour', `${NAMES}, got "colour".`],
+  ['?metadata=x', 'metadata', `${NAMES}, got "metadata".`],
+  ['?metadata.=x', 'metadata.', `${NAMES}, got "metadata.".`],
+  ['?metadata.a=1&metadata.a=2', 'metadata.a', 'Expected one value, got ["1","2"].'],
+  ['?status=done', 'status', `${STATUS}, got "done".`],
+  ['?status=failed&status=pending', 'status', `${STATUS}, got ["failed","pending"].`],
+  ['?code=none', 'code', expect.stringMatching(/^Expected one of .*, image-corrupt, .*, got "none"\.$/)],
+  ['?limit=500', 'limit', `${LIMIT}, got "500".`],
+  ['?limit=x', 'limit', `${LIMIT}, got "x".`],
+  ['?Status=failed', 'Status', `${NAMES}, got "Status".`],
+])('400 that names the parameter, what was expected and what came: %s', async ([query, pointer, detail]) => {
   await using env = await testBindings()
-  const response = await ask(env, query)
+  const response = await ask(env, query as string)
   expect(response.status).toBe(400)
-  expect(await response.json()).toMatchObject({ code: 'invalid-request', errors: [{ pointer }] })
+  const problem = (await response.json()) as { code: string; detail: string; errors: { detail: string }[] }
+  expect(problem).toMatchObject({ code: 'invalid-request', errors: [{ pointer, detail }] })
+  expect(problem.detail).toBe(`${pointer as string}: ${problem.errors[0]!.detail}`)
 })
 
 test('all unknown parameters are named at once', async () => {
   await using env = await testBindings()
   const { errors } = (await (await ask(env, '?a=1&limit=5&b=2')).json()) as { errors: { pointer: string }[] }
-  expect(errors.map(({ pointer }) => pointer)).toEqual(['/a', '/b'])
+  expect(errors.map(({ pointer }) => pointer)).toEqual(['a', 'b'])
 })

@@ -1,24 +1,19 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { PROBLEMS, type ProblemCode } from '#shared/errors.ts'
 import { PAGE_DEFAULT, PAGE_MAX } from '#shared/limits.ts'
+import { oneOf, whole } from '#shared/parameters.ts'
 import { problemContent, TaskSchema } from '#shared/representation.ts'
 import { STATUSES } from '#shared/task.ts'
 
 const codes = Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]
 
-const limit = z
-  .string()
-  .regex(/^\d{1,9}$/, 'Expected a whole number.')
-  .transform(Number)
-  .refine((tasks) => tasks >= 1 && tasks <= PAGE_MAX, `Expected 1 to ${PAGE_MAX}.`)
-  .optional()
-  .openapi({
-    type: 'integer',
-    minimum: 1,
-    maximum: PAGE_MAX,
-    default: PAGE_DEFAULT,
-    description: 'Tasks of one page.',
-  })
+const limit = whole('tasks', 1, PAGE_MAX).optional().openapi({
+  type: 'integer',
+  minimum: 1,
+  maximum: PAGE_MAX,
+  default: PAGE_DEFAULT,
+  description: 'Tasks of one page.',
+})
 
 /** An object parameter in form style: each of its members is a parameter of its own, whatever its name. */
 const metadata = {
@@ -46,8 +41,8 @@ cursor fits the filters it was made with alone. Tasks that come in meanwhile do 
   parameters: [metadata],
   request: {
     query: z.looseObject({
-      status: z.enum(STATUSES).optional().openapi({ description: 'Only tasks in this state.' }),
-      code: z.enum(codes).optional().openapi({ description: 'Only failed tasks whose `error.code` is this.' }),
+      status: oneOf(STATUSES).optional().openapi({ description: 'Only tasks in this state.' }),
+      code: oneOf(codes).optional().openapi({ description: 'Only failed tasks whose `error.code` is this.' }),
       limit,
       cursor: z.string().optional().openapi({
         minLength: 1,

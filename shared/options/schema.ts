@@ -1,12 +1,8 @@
 /** The options of a task, one schema for each: what the document shows and what is checked. */
 import { z } from '@hono/zod-openapi'
 import { METADATA_PAIRS_MAX, SIDE_MAX, SIDE_MIN, URL_CHARS_MAX, VARIANTS_MAX } from '#shared/limits.ts'
+import { oneOf } from '#shared/parameters.ts'
 import { FITS, OUTPUT_FORMATS, POSITIONS, VARIANT_NAME } from '#shared/variant.ts'
-
-/** One message for whatever is wrong with a value: what was expected. What came is added where it is answered. */
-function oneOf<const Values extends readonly [string, ...string[]]>(values: Values) {
-  return z.enum(values, { error: `Expected one of ${values.join(', ')}` })
-}
 
 function integer(min: number, max: number) {
   const error = `Expected an integer from ${min} to ${max}`

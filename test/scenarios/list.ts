@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { TaskRepresentation } from '#shared/representation.ts'
 import { picture, truncated } from '../pictures.ts'
-import { answerOf, taskOf, WAIT } from './client.ts'
+import { answerOf, problemOf, taskOf, WAIT } from './client.ts'
 import type { Place } from './running.ts'
 
 interface Page {
@@ -83,6 +83,14 @@ export function listing(place: Place): void {
       'metadata.a=1&metadata.a=2',
     ])('refuses %s with 400', async (query) => {
       expect(await answerOf(await place.api.fetch(`/tasks?${query}`))).toBe('400 invalid-request')
+    })
+
+    it.each([
+      ['status', 'done', 'one of pending, processing, completed, failed'],
+      ['limit', '500', 'a whole number of tasks from 1 to 100'],
+    ])('says of %s=%s what was expected and what came', async (name, value, expected) => {
+      const { errors } = await problemOf(await place.api.fetch(`/tasks?${name}=${value}`))
+      expect(errors).toEqual([{ pointer: name, detail: `Expected ${expected}, got "${value}".` }])
     })
 
     it('refuses a cursor that is none, is altered, or is of other filters', async () => {
