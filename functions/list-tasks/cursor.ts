@@ -25,13 +25,18 @@ function parse(cursor: string): unknown {
   }
 }
 
+function altered(): Problem {
+  return new Problem('invalid-cursor', 'Expected `nextCursor` of an earlier page, got something else.')
+}
+
 /** The id before which the page begins. Throws Problem `invalid-cursor` for one that is not ours, or of other filters. */
 export function readCursor(cursor: string, filters: Filters): string {
   const read = CursorSchema.safeParse(parse(cursor))
-  if (!read.success)
-    throw new Problem('invalid-cursor', 'Expected `nextCursor` of an earlier page, got something else.')
+  if (!read.success) throw altered()
   if (read.data.filters !== digest(filters)) {
     throw new Problem('invalid-cursor', 'Expected the filters that the cursor was made with, got others.')
   }
+  // A decoder passes over what is no base64url: only what we write out ourselves is what we gave.
+  if (writeCursor(read.data.before, filters) !== cursor) throw altered()
   return read.data.before
 }

@@ -137,6 +137,19 @@ test.for([
   expect(await response.json()).toMatchObject({ code: 'invalid-cursor' })
 })
 
+test('400 for a cursor that is altered, even where it decodes to the same', async () => {
+  await using env = await testBindings()
+  await several(env, 3)
+  const { nextCursor } = await page(env, '?limit=1')
+  const { before, filters } = JSON.parse(Buffer.from(nextCursor!, 'base64url').toString()) as Record<string, string>
+  for (const cursor of [`${nextCursor}!!`, `${nextCursor}=`, `!${nextCursor}`, encoded({ filters, before })]) {
+    const response = await ask(env, `?limit=1&cursor=${encodeURIComponent(cursor)}`)
+    expect([cursor, response.status]).toEqual([cursor, 400])
+    expect(await response.json()).toMatchObject({ code: 'invalid-cursor' })
+  }
+  expect((await ask(env, `?limit=1&cursor=${nextCursor}`)).status).toBe(200)
+})
+
 test('400 for a cursor of other filters', async () => {
   await using env = await testBindings()
   await several(env, 3, { metadata: { a: '1' } })

@@ -101,6 +101,7 @@ export function listing(place: Place): void {
         'cursor=',
         `cursor=${forged}`,
         `cursor=${nextCursor}`,
+        `${mine}&cursor=${nextCursor}!!`,
         `${mine}&status=failed&cursor=${nextCursor}`,
       ])
         expect([query, await answerOf(await place.api.fetch(`/tasks?${query}`))]).toEqual([query, '400 invalid-cursor'])
