@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { isAlive, startProcess } from '../../../test/runtime/child.ts'
 import { containedFunction } from '../../../test/runtime/function.ts'
@@ -66,6 +68,13 @@ describe("a container's process", () => {
       await expect(broken.fn.host.load()).rejects.toThrow(/no_such_package|ended/)
     }
     await until('all is as before', () => JSON.stringify(count()) === JSON.stringify(before))
+  })
+
+  it.runIf(onLinux)('that cannot be had, since too many files are open, fails its call and nothing else', () => {
+    const line = `ulimit -Sn 100 && exec "$0" --disable-warning=ExperimentalWarning "$1"`
+    const script = fileURLToPath(new URL('../../../test/runtime/descriptors-parent.ts', import.meta.url))
+    const { stdout, stderr } = spawnSync('sh', ['-c', line, process.execPath, script], { encoding: 'utf8' })
+    expect({ stdout, stderr }).toMatchObject({ stdout: '502 200\n' })
   })
 
   it('is replaced after its last invocation without cutting off the answer of that', async () => {

@@ -46,13 +46,20 @@ export interface ContainerOptions {
 }
 
 function spawnChild(command: Command): ChildProcess {
-  return spawn(command.file, command.args, {
+  const child = spawn(command.file, command.args, {
     env: command.env,
     // A group of its own: Ctrl-C in a terminal must not reach it before the drain does.
     detached: true,
     // No IPC channel of Node's: what its parser cannot read it throws where nobody can catch it.
     stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe', 'pipe'],
   })
+  // Told a turn later, when nobody is there any more who would hear it.
+  child.on('error', () => undefined)
+  // Out of descriptors Node makes no pipe, whatever its types say.
+  if ((child as Partial<ChildProcess>).stdio === undefined) {
+    throw new FunctionDied('The container could not be started: too many files are open.')
+  }
+  return child
 }
 
 function openSession(child: ChildProcess): ClientHttp2Session {
@@ -99,6 +106,7 @@ function readiness(child: ChildProcess, exited: Promise<void>, startMs: number) 
   return { ready: promise, hear }
 }
 
+/** Throws FunctionDied when no process can be had. */
 export function startContainer(init: Omit<ContainerInit, 'watch'>, options: ContainerOptions): Container {
   const { allowed, onRest, command = containerCommand() } = options
   const { startMs = CONTAINER_START_MS, stopMs = CONTAINER_STOP_MS } = options

@@ -167,6 +167,24 @@ describe('a pool of containers', () => {
     await next
   })
 
+  it('that cannot start another tells each who waits', async () => {
+    const { all, start } = fakes()
+    const failing: typeof startContainer = (...args) => {
+      if (all.length > 0) throw new Error('too many files are open')
+      return start(...args)
+    }
+    const { host, fetch } = pool({ max: 1, start: failing })
+    const first = fetch()
+    await until('one runs', () => all[0]?.active() === 1)
+    const waiting = Promise.allSettled([fetch(), fetch(), fetch()])
+    all[0]!.kill()
+    const reasons = (await waiting).map((one) => (one as PromiseRejectedResult).reason.message)
+    expect(reasons).toEqual(Array(3).fill('too many files are open'))
+    all[0]!.finish()
+    await first
+    await host.close()
+  })
+
   it('starts nothing after close, whoever waits', async () => {
     const { all, fetch, host } = pool({ max: 1 })
     void fetch()

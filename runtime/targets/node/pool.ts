@@ -29,14 +29,25 @@ export interface PoolOptions {
 
 export function containerPool(options: PoolOptions): FunctionHost {
   const waiting: (() => void)[] = []
-  const members = poolMembers(options, () => waiting.shift()?.())
+  const wake = (): void => waiting.shift()?.()
+  const members = poolMembers(options, wake)
   let closed = false
+
+  const reserve = (): Member | null => {
+    try {
+      return members.reserve()
+    } catch (error) {
+      // The next one waits for a container that never was.
+      wake()
+      throw error
+    }
+  }
 
   /** A place in a container that is ready, reserved until the caller has begun. Waits where all are taken. */
   const take = async (): Promise<Member> => {
     for (;;) {
       if (closed) throw new RuntimeClosing('The runtime is closing.')
-      const member = members.reserve()
+      const member = reserve()
       if (!member) {
         await new Promise<void>((resolve) => waiting.push(resolve))
         continue
@@ -79,7 +90,7 @@ export function containerPool(options: PoolOptions): FunctionHost {
     async close() {
       closed = true
       const ended = members.endAll()
-      for (const wake of waiting.splice(0)) wake()
+      for (const go of waiting.splice(0)) go()
       await ended
     },
   }
