@@ -1,7 +1,7 @@
 /** Structured logs: one JSON line each on stdout (pino), and kept for Loki where that is wanted. */
 import { destination, type DestinationStream, pino, type Logger as Pino } from 'pino'
 import type { Logger } from '#shared/bindings.ts'
-import { KIB } from '#shared/limits.ts'
+import { KIB, MIB } from '#shared/limits.ts'
 import type { Config } from '../runtime/config.ts'
 
 export type RootLogger = Pino
@@ -14,6 +14,9 @@ function isUrgent(line: string): boolean {
 /** A turn that logs more leaves its lines earlier. */
 const TURN_CHARS = 64 * KIB
 
+/** Bytes of lines that stdout did not take, as on a full disk: they leave with the next that it takes, what is beyond is lost. */
+const UNTAKEN_BYTES_MAX = 4 * MIB
+
 /** What has lines that still wait for the end of their turn. */
 const waiting = new Set<() => void>()
 process.on('exit', () => waiting.forEach((leave) => leave()))
@@ -24,7 +27,9 @@ process.on('exit', () => waiting.forEach((leave) => leave()))
  * reaches Loki, whatever becomes of the process.
  */
 function byTurn(keep: ((line: string) => void) | undefined): DestinationStream {
-  const stdout = destination({ fd: 1, sync: true })
+  const stdout = destination({ fd: 1, sync: true, maxLength: UNTAKEN_BYTES_MAX })
+  // A line costs no process. Nobody could be told of it but by a line.
+  stdout.on('error', () => undefined)
   let lines = ''
   const leave = (): void => {
     waiting.delete(leave)
