@@ -79,15 +79,19 @@ export interface TaskStore {
   /** False when a newer delivery has the task, or it is terminal or gone. Not fsynced. */
   advance(id: string, fence: number, change: Advance): Promise<boolean>
   /**
-   * Ends a task; compare-and-set on fence and status. `expiresAt` becomes the time of settling plus `ttlMs`. With a
-   * message (callback pending) `nextCheckAt` is set to `nextCheckAt`, else to null. False as in advance.
+   * Ends a task; compare-and-set on fence and status. `expiresAt` becomes the time of settling plus `ttlMs`. What
+   * is left to do (a callback, a discard) is looked at at `nextCheckAt`; without one a message is at the next sweep, and
+   * else nothing is left. False as in advance.
    */
   settle(id: string, fence: number, result: Settlement, then?: SettleOptions): Promise<boolean>
   /** Records another encoding of a variant; status and updatedAt stay. True when it is recorded, now or before. */
   recordDerived(id: string, variant: string, format: DerivedFormat, file: StoredFile): Promise<boolean>
   /** Replaces the callback of a terminal task while it is pending. `nextCheckAt` null when nothing is left to do. */
   recordCallback(id: string, callback: Callback, nextCheckAt: number | null): Promise<boolean>
-  /** Notes that the original's file is gone (`original=discard`): source.key becomes null. */
+  /**
+   * Notes that the original's file is gone (`original=discard`): source.key becomes null, and so does `nextCheckAt` of a
+   * terminal task, unless its callback is pending. Again where it was noted, it clears that alone.
+   */
   discardOriginal(id: string): Promise<boolean>
   /** Removes the document, marks its idempotency keys as deleted, and returns what was there. */
   delete(id: string): Promise<Task | null>

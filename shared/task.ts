@@ -85,6 +85,11 @@ export function isTerminal(task: Pick<Task, 'status'>): boolean {
   return task.status === 'completed' || task.status === 'failed'
 }
 
+/** `original=discard`, and the original is still there, or was not seen to be gone. */
+export function owesDiscard({ status, options, source }: Pick<Task, 'status' | 'options' | 'source'>): boolean {
+  return status === 'completed' && options.original === 'discard' && source.key !== null
+}
+
 /** Terminal with nothing left to come but derived encodings: what the cache may hold. */
 export function isSettled(task: Pick<Task, 'status' | 'callback'>): boolean {
   return isTerminal(task) && task.callback?.status !== 'pending'

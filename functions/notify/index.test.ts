@@ -2,7 +2,7 @@ import { Webhook } from 'standardwebhooks'
 import { describe, expect, test } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
 import { retryDelayMs } from '#shared/consumer.ts'
-import { CALLBACK_GIVE_UP_MS, CHECK_MARGIN_MS } from '#shared/limits.ts'
+import { CALLBACK_GIVE_UP_MS, CHECK_LEASE_MS, CHECK_MARGIN_MS } from '#shared/limits.ts'
 import { testSettings } from '../../test/bindings.ts'
 import { completedTask, fail, pendingTask, testTask } from '../../test/tasks.ts'
 import { atAttempt, callbackBindings, client, notify, readEvent, SECRETS, signed, THEN } from './callbacks.fixture.ts'
@@ -35,6 +35,20 @@ describe('a client is told', () => {
       nextCheckAt: null,
     })
     expect(env.counted).toEqual(['delivered'])
+  })
+
+  test('and an original that is still to go is looked after then, as is one that went meanwhile', async () => {
+    await using hook = await client((response) => response.end())
+    await using env = await callbackBindings()
+    const discarding = { ...testTask().options, original: 'discard' as const }
+    const owing = await completedTask(env, { callback: hook.pending(), options: discarding }, THEN)
+    const before = Date.now()
+    expect((await notify(env, owing.id)).status).toBe(200)
+    expect((await env.tasks.get(owing.id))!.nextCheckAt).toBeGreaterThanOrEqual(before + CHECK_LEASE_MS)
+    const done = await completedTask(env, { callback: hook.pending(), options: discarding }, THEN)
+    await env.tasks.discardOriginal(done.id)
+    await notify(env, done.id)
+    expect((await env.tasks.get(done.id))!.nextCheckAt).toBeNull()
   })
 
   test('of a failed task, with its error', async () => {

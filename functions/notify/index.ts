@@ -3,9 +3,9 @@ import type { Bindings } from '#shared/bindings.ts'
 import { retryDelayMs } from '#shared/consumer.ts'
 import { Problem } from '#shared/errors.ts'
 import { createApp } from '#shared/http.ts'
-import { CALLBACK_GIVE_UP_MS, CHECK_MARGIN_MS } from '#shared/limits.ts'
+import { CALLBACK_GIVE_UP_MS, CHECK_LEASE_MS, CHECK_MARGIN_MS } from '#shared/limits.ts'
 import { readEvent } from '#shared/message.ts'
-import { isTerminal, TASK_ID } from '#shared/task.ts'
+import { isTerminal, owesDiscard, TASK_ID } from '#shared/task.ts'
 import config from './config.ts'
 import { deliver } from './deliver.ts'
 
@@ -20,15 +20,17 @@ async function notify(env: Bindings, id: string, messageId: string): Promise<Out
   if (!task || !isTerminal(task) || callback?.status !== 'pending') return 'nothing pending'
   const answer = await deliver(env, task, callback.url, messageId)
   const tried = { ...callback, attempts: callback.attempts + 1, lastStatus: answer.status }
+  const now = Date.now()
+  // Where the original went in the meantime, the sweeper finds that nothing is left.
+  const afterwards = owesDiscard(task) ? now + CHECK_LEASE_MS : null
   if (answer.kind === 'delivered') {
-    await tasks.recordCallback(id, { ...tried, status: 'delivered' }, null)
+    await tasks.recordCallback(id, { ...tried, status: 'delivered' }, afterwards)
     invocation.measure('callbacks_total', 1, { outcome: 'delivered' })
     return 'delivered'
   }
-  const now = Date.now()
   const timeIsUp = now >= Date.parse(task.completedAt ?? task.createdAt) + CALLBACK_GIVE_UP_MS
   if (answer.kind === 'refused' || timeIsUp || tried.attempts >= maxAttempts) {
-    await tasks.recordCallback(id, { ...tried, status: 'failed' }, null)
+    await tasks.recordCallback(id, { ...tried, status: 'failed' }, afterwards)
     invocation.measure('callbacks_total', 1, { outcome: 'failed' })
     invocation.log.warn('callback given up', { reason: answer.reason, attempts: tried.attempts })
     return 'failed'

@@ -2,8 +2,11 @@ import { createHash } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
+import { unavailable } from '#shared/errors.ts'
+import { CALLBACK_TRY_MS, CHECK_LEASE_MS, CHECK_MARGIN_MS } from '#shared/limits.ts'
 import { newTaskId, type TaskOptions } from '#shared/task.ts'
 import { variantKey } from '#shared/variant.ts'
+import { verdictOf } from '#shared/verdict.ts'
 import { testBindings, testSettings } from '../../test/bindings.ts'
 import { animation, picture } from '../../test/pictures.ts'
 import { createTask, deliver, duringWork, measuringInvocation } from './deliveries.fixture.ts'
@@ -125,12 +128,44 @@ describe('the original', () => {
     const dying = async (): Promise<never> => {
       throw new Error('killed')
     }
+    const before = Date.now()
     const first = await deliver({ ...env, blobs: { ...env.blobs, delete: dying } }, { subject: id })
     expect(first.status).toBe(500)
-    expect((await env.tasks.get(id))!.status).toBe('completed')
+    const ended = (await env.tasks.get(id))!
+    expect(ended.status).toBe('completed')
+    // Also where that delivery never comes: the sweeper asks for another.
+    expect(ended.nextCheckAt).toBeGreaterThanOrEqual(before + CHECK_LEASE_MS)
     expect(await deliver(env, { subject: id })).toMatchObject({ status: 200, body: { outcome: 'over' } })
     expect(await env.blobs.asFile(source.key!)).toBeNull()
-    expect((await env.tasks.get(id))!.source.key).toBeNull()
+    expect(await env.tasks.get(id)).toMatchObject({ nextCheckAt: null, source: { key: null } })
+  })
+
+  test('is discarded however long the blob store is away: no attempt is lost by it', async () => {
+    await using env = await testBindings()
+    const { id } = await createTask(env, { bytes: jpeg, options: { original: 'discard' } })
+    const away = async (): Promise<never> => {
+      throw unavailable('blob store')
+    }
+    const own = { ...env, blobs: { ...env.blobs, delete: away } }
+    for (let delivery = 1; delivery <= 2; delivery++) {
+      const { status, headers } = await deliver(own, { subject: id })
+      const verdict = verdictOf(new Response(null, { status, headers }))
+      expect(verdict).toMatchObject({ kind: 'retry', counted: false, afterMs: 30_000 })
+    }
+    expect((await env.tasks.get(id))!.nextCheckAt).not.toBeNull()
+    await deliver(env, { subject: id })
+    expect((await env.tasks.get(id))!.nextCheckAt).toBeNull()
+  })
+
+  test('that is to go is no reason to look for a callback at another time', async () => {
+    await using env = await testBindings()
+    const callback = { url: 'https://example.com/', status: 'pending' as const, attempts: 0, lastStatus: null }
+    const { id } = await createTask(env, { bytes: jpeg, options: { original: 'discard' }, task: { callback } })
+    const before = Date.now()
+    await deliver(env, { subject: id })
+    const { nextCheckAt, source } = (await env.tasks.get(id))!
+    expect(source.key).toBeNull()
+    expect(nextCheckAt).toBeGreaterThanOrEqual(before + CALLBACK_TRY_MS + CHECK_MARGIN_MS)
   })
 
   test('that is gone ends the task', async () => {

@@ -4,7 +4,7 @@ import { retryDelayMs } from '#shared/consumer.ts'
 import { Problem, uncounted } from '#shared/errors.ts'
 import { CALLBACK_TRY_MS, CHECK_LEASE_MS, CHECK_MARGIN_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
 import { taskSettled } from '#shared/message.ts'
-import { isTerminal, type Source, type TaskError } from '#shared/task.ts'
+import { isTerminal, owesDiscard, type Source, type TaskError } from '#shared/task.ts'
 import { NOT_RUN_HEADER, retryAfterMs } from '#shared/verdict.ts'
 import { PermanentFailure } from './failure.ts'
 import { advance, type Hold, HoldLost, keeping } from './hold.ts'
@@ -14,12 +14,16 @@ import { makeVariants } from './variants.ts'
 /** `lost`: the task is another delivery's, or gone; whoever is told so stops. */
 export type Outcome = 'completed' | 'failed' | 'lost' | 'over'
 
-function afterwards({ env, task }: Hold): SettleOptions {
+/** What the sweeper looks after once the task has ended: its callback, and an original that is to go. */
+function afterwards({ env, task }: Hold, result: Settlement): SettleOptions {
   const { settings, invocation } = env
   const ttlMs = settings.taskTtlMs
-  if (task.callback?.status !== 'pending') return { ttlMs }
-  const nextCheckAt = Date.now() + CALLBACK_TRY_MS + CHECK_MARGIN_MS
-  return { ttlMs, message: taskSettled(task.id, invocation.traceparent), nextCheckAt }
+  const now = Date.now()
+  if (task.callback?.status === 'pending') {
+    const nextCheckAt = now + CALLBACK_TRY_MS + CHECK_MARGIN_MS
+    return { ttlMs, message: taskSettled(task.id, invocation.traceparent), nextCheckAt }
+  }
+  return owesDiscard({ ...task, ...result }) ? { ttlMs, nextCheckAt: now + CHECK_LEASE_MS } : { ttlMs }
 }
 
 /** Nobody else removes what this delivery wrote after the task was deleted. */
@@ -30,15 +34,32 @@ async function leave({ env, task }: Hold): Promise<Outcome> {
 
 async function settle(hold: Hold, result: Settlement): Promise<Outcome> {
   const { env, task, fence } = hold
-  if (!(await env.tasks.settle(task.id, fence, result, afterwards(hold)))) return await leave(hold)
+  if (!(await env.tasks.settle(task.id, fence, result, afterwards(hold, result)))) return await leave(hold)
   const code = result.status === 'failed' ? result.error.code : ''
   env.invocation.measure('tasks_total', 1, { outcome: result.status, code })
   return result.status
 }
 
+const STORE_AWAY_RETRY_SECONDS = 30
+
+/**
+ * What another try may mend; null for any other error. A store that is away says nothing of the picture, and may be so
+ * for minutes: that costs no attempt, and deliveries, which are counted all the same, end it.
+ */
+function transientOf(error: unknown): Problem | null {
+  if (!(error instanceof Problem)) return null
+  if (error.code === 'unavailable') {
+    return NOT_RUN_HEADER in error.headers ? error : uncounted(error, STORE_AWAY_RETRY_SECONDS)
+  }
+  return error.code === 'source-unreachable' || error.code === 'source-timeout' ? error : null
+}
+
+/** @throws Problem `unavailable`, uncounted: a promise is kept, however long the blob store is away */
 async function discardOriginal({ env, task }: Hold, source: Source): Promise<void> {
   if (task.options.original !== 'discard' || source.key === null) return
-  await env.blobs.delete(source.key)
+  await env.blobs.delete(source.key).catch((error: unknown) => {
+    throw transientOf(error) ?? error
+  })
   await env.tasks.discardOriginal(task.id)
 }
 
@@ -71,20 +92,6 @@ async function expectAgain({ env, task, fence }: Hold, problem: Problem | null):
   const lastError: TaskError | null = problem && { code: problem.code, message: problem.message }
   // The store may be what is away; then the check that was set last stands.
   await env.tasks.advance(task.id, fence, { nextCheckAt, lastError }).catch(() => {})
-}
-
-const STORE_AWAY_RETRY_SECONDS = 30
-
-/**
- * What another try may mend; null for any other error. A store that is away says nothing of the picture, and may be so
- * for minutes: that costs no attempt, and deliveries, which are counted all the same, end it.
- */
-function transientOf(error: unknown): Problem | null {
-  if (!(error instanceof Problem)) return null
-  if (error.code === 'unavailable') {
-    return NOT_RUN_HEADER in error.headers ? error : uncounted(error, STORE_AWAY_RETRY_SECONDS)
-  }
-  return error.code === 'source-unreachable' || error.code === 'source-timeout' ? error : null
 }
 
 /**

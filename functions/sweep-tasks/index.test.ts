@@ -6,7 +6,7 @@ import { readTask } from '#shared/read-task.ts'
 import { newTaskId } from '#shared/task.ts'
 import { originalKey } from '#shared/variant.ts'
 import { testBindings, testInvocation, type TestBindings } from '../../test/bindings.ts'
-import { completedTask, fail, pendingTask } from '../../test/tasks.ts'
+import { completedTask, fail, pendingTask, testTask } from '../../test/tasks.ts'
 import app from './index.ts'
 import { BATCH_TASKS, RESEND_AGAIN_MS } from './limits.ts'
 
@@ -50,6 +50,36 @@ test('a terminal task whose callback is pending is sent to notify', async () => 
   env.queue.sent.length = 0
   await tick(env)
   expect(env.queue.sent).toMatchObject([{ id: `${task.id}.settled`, type: 'task.settled', queue: 'task-callbacks' }])
+})
+
+test('a completed task whose original is still to go is sent again, with its callback where that is owed too', async () => {
+  await using env = await testBindings()
+  const { options } = testTask()
+  const discarding = { options: { ...options, original: 'discard' as const } }
+  const due = { nextCheckAt: Date.now() - 1 }
+  const alone = await completedTask(env, discarding, due)
+  const both = await completedTask(env, { ...discarding, callback: CALLBACK }, { nextCheckAt: due.nextCheckAt - 1 })
+  env.queue.sent.length = 0
+  await tick(env)
+  expect(env.queue.sent.map(({ id }) => id)).toEqual([
+    `${both.id}.created`,
+    `${both.id}.settled`,
+    `${alone.id}.created`,
+  ])
+  expect((await env.tasks.get(alone.id))!.nextCheckAt).toBeGreaterThan(Date.now())
+})
+
+test('one that was to be looked at, and whose original went meanwhile, is looked at no more', async () => {
+  await using env = await testBindings()
+  const { options } = testTask()
+  const discarding = { ...options, original: 'discard' as const }
+  const { id } = await completedTask(env, { options: discarding, callback: CALLBACK }, { nextCheckAt: 1 })
+  await env.tasks.discardOriginal(id)
+  await env.tasks.recordCallback(id, { ...CALLBACK, status: 'delivered' }, 2)
+  env.queue.sent.length = 0
+  await tick(env)
+  expect(env.queue.sent).toEqual([])
+  expect((await env.tasks.get(id))!.nextCheckAt).toBeNull()
 })
 
 test('all that is due, batch after batch', async () => {

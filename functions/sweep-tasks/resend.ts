@@ -1,34 +1,45 @@
-/** What was accepted is finished: tasks that nothing was heard of, and callbacks that are owed, are sent again. */
+/** What was accepted is finished: tasks that nothing was heard of, and callbacks and discards that are owed, are sent again. */
 import type { Bindings } from '#shared/bindings.ts'
 import { InvocationEnded, unavailable } from '#shared/errors.ts'
 import { type Message, taskCreated, taskSettled } from '#shared/message.ts'
-import { isTerminal, type Task } from '#shared/task.ts'
+import { isTerminal, owesDiscard, type Task } from '#shared/task.ts'
 import { BATCH_TASKS, RESEND_AGAIN_MS } from './limits.ts'
 
 type Parts = Pick<Bindings, 'tasks' | 'queue' | 'invocation'>
 
 /** The same ids as at first, so a message that is still in the queue is not doubled. */
-function owed(task: Task): Message | null {
+function owed(task: Task): Message[] {
   const trace = task.traceparent ?? undefined
-  if (!isTerminal(task)) return taskCreated(task.id, trace)
-  return task.callback?.status === 'pending' ? taskSettled(task.id, trace) : null
+  const messages: Message[] = []
+  // Who is delivered a task that is over discards its original.
+  if (!isTerminal(task) || owesDiscard(task)) messages.push(taskCreated(task.id, trace))
+  if (isTerminal(task) && task.callback?.status === 'pending') messages.push(taskSettled(task.id, trace))
+  return messages
+}
+
+/** True of one that was looked after twice at once: the original went while it was noted that it is to go. */
+async function isDone({ tasks }: Parts, task: Task): Promise<boolean> {
+  if (task.options.original !== 'discard' || task.source.key !== null) return false
+  return await tasks.discardOriginal(task.id)
 }
 
 /** False when another sweeper, or a delivery, was faster. Throws Problem `unavailable` when the queue is away. */
-async function resend({ tasks, queue, invocation }: Parts, task: Task, now: number): Promise<boolean> {
-  const message = owed(task)
+async function resend(env: Parts, task: Task, now: number): Promise<boolean> {
+  const { tasks, queue, invocation } = env
+  const messages = owed(task)
+  if (messages.length === 0 && (await isDone(env, task))) return true
   try {
     // Sent first: a sweeper that dies here leaves the task due, and one message too many is harmless.
-    if (message) await queue.send(message)
+    for (const message of messages) await queue.send(message)
   } catch (error) {
     if (error instanceof InvocationEnded) throw error
     throw unavailable('queue', error)
   }
   if (task.nextCheckAt === null || !(await tasks.postpone(task.id, task.nextCheckAt, now + RESEND_AGAIN_MS)))
     return false
-  if (!message) return true
+  if (messages.length === 0) return true
   invocation.measure('swept_total', 1, { action: 'resent' })
-  invocation.log.info('sent again', { task: task.id, type: message.type })
+  invocation.log.info('sent again', { task: task.id, type: messages.map(({ type }) => type).join(', ') })
   return true
 }
 

@@ -60,6 +60,28 @@ export function describeAfter(context: TaskSuite): void {
       expect(await tasks.discardOriginal(newTaskId())).toBe(false)
     })
 
+    test('a discard leaves nothing to do but a callback that is pending', async () => {
+      const at = async (id: string): Promise<unknown> => {
+        const { nextCheckAt, source } = (await opened.second.get(id))!
+        return { nextCheckAt, key: source.key }
+      }
+      const callback = { url: 'https://a.test/', status: 'pending', attempts: 0, lastStatus: null } as const
+      const alone = await settledTask({}, FAILURE, { nextCheckAt: 9_000 })
+      expect(alone.nextCheckAt).toBe(9_000)
+      await tasks.discardOriginal(alone.id)
+      expect(await at(alone.id)).toEqual({ nextCheckAt: null, key: null })
+      const told = await settledTask({ callback }, FAILURE, { nextCheckAt: 9_000 })
+      await tasks.discardOriginal(told.id)
+      expect(await at(told.id)).toEqual({ nextCheckAt: 9_000, key: null })
+      // Who told it saw the original as it was before.
+      await tasks.recordCallback(told.id, { ...callback, status: 'delivered' }, 8_000)
+      expect(await tasks.discardOriginal(told.id)).toBe(true)
+      expect(await at(told.id)).toEqual({ nextCheckAt: null, key: null })
+      const { id } = await create({ nextCheckAt: 7_000 })
+      await tasks.discardOriginal(id)
+      expect(await at(id)).toEqual({ nextCheckAt: 7_000, key: null })
+    })
+
     test('delete returns what was there, once, and later writes match nothing', async () => {
       const { id } = await create({ metadata: { shop: 'a' } })
       const { task, fence } = (await tasks.claim(id, CLAIM))!

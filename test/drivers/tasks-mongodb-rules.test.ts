@@ -66,7 +66,12 @@ function callOf(random: () => number, now: number): [string, Call] {
       store.advance(id, fence, one([{ progress: 0.5 }, { nextCheckAt: time, source: sampleSource(id) }])),
     settle: (store) => {
       const then = {
-        ...one([{}, { message: taskSettled(id) }, { message: taskSettled(id), nextCheckAt: time }]),
+        ...one([
+          {},
+          { nextCheckAt: time },
+          { message: taskSettled(id) },
+          { message: taskSettled(id), nextCheckAt: time },
+        ]),
         ttlMs: one([null, 500]),
       }
       return store.settle(id, fence, one([completion(id), completion(id), FAILURE]), then)

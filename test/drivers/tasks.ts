@@ -1,6 +1,6 @@
 /** What every task store must do, whatever it is made of. Each store's own test opens it and hands it over. */
 import { afterEach, beforeEach, describe, expect } from 'vitest'
-import type { Settlement, TaskStore } from '#shared/bindings.ts'
+import type { Settlement, SettleOptions, TaskStore } from '#shared/bindings.ts'
 import type { Message } from '#shared/message.ts'
 import type { Task } from '#shared/task.ts'
 import { CLAIM, completion, FAILURE, sampleMessage, sampleTask, times } from './samples.ts'
@@ -23,7 +23,7 @@ export interface OpenedTaskStore {
 export interface TaskSuite {
   opened(this: void): OpenedTaskStore
   create(this: void, overrides?: Partial<Task>): Promise<Task>
-  settledTask(this: void, overrides?: Partial<Task>, result?: Settlement): Promise<Task>
+  settledTask(this: void, overrides?: Partial<Task>, result?: Settlement, then?: SettleOptions): Promise<Task>
   /** Of 20 callers at once, half through each store: how many were told true. */
   winners(this: void, run: (store: TaskStore) => Promise<boolean>): Promise<number>
 }
@@ -37,12 +37,12 @@ function taskSuite(opened: () => OpenedTaskStore): TaskSuite {
   return {
     opened,
     create,
-    settledTask: async (overrides = {}, result = FAILURE) => {
+    settledTask: async (overrides = {}, result = FAILURE, then = {}) => {
       const { tasks } = opened()
       const { id } = await create(overrides)
       const claim = await tasks.claim(id, CLAIM)
       const settlement = result.status === 'completed' ? completion(id) : result
-      expect(await tasks.settle(id, claim!.fence, settlement)).toBe(true)
+      expect(await tasks.settle(id, claim!.fence, settlement, then)).toBe(true)
       return (await tasks.get(id))!
     },
     winners: async (run) => {

@@ -63,7 +63,8 @@ export function filesystemBlobs({ marked = false, ...folders }: FilesystemOption
     },
     delete: async (key) => {
       const path = pathOf(folders, key)
-      await reachOrNull(unlink(path))
+      // It must not be called gone where it will be there again.
+      if ((await reachOrNull(unlink(path).then(() => true))) === null) await there(key)
       await removeIfEmpty(dirname(path))
     },
     presign: async (key) => {

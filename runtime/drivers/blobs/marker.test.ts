@@ -58,6 +58,7 @@ describe('folders that are marked', () => {
     for (const key of [original, variant]) {
       await expect(blobs.get(key)).rejects.toMatchObject(AWAY)
       await expect(blobs.asFile(key)).rejects.toMatchObject(AWAY)
+      await expect(blobs.delete(key)).rejects.toMatchObject(AWAY)
       await expect(blobs.put(key, randomBytes(9))).rejects.toMatchObject(AWAY)
       await expect(blobs.copy(key, originalKey(newTaskId(), 'jpeg'))).rejects.toMatchObject(AWAY)
     }

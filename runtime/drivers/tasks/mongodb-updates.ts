@@ -57,7 +57,7 @@ export function settling(id: string, fence: number, result: Settlement, then: Se
     completedAt: rfc3339(now),
     updatedAt: rfc3339(now),
     expiresAt: ttlMs === undefined || ttlMs === null ? null : rfc3339(now + ttlMs),
-    nextCheckAt: message ? (nextCheckAt ?? now) : null,
+    nextCheckAt: nextCheckAt ?? (message ? now : null),
   }
   const filter = held(id, fence)
   if (result.status === 'failed') {
@@ -87,6 +87,12 @@ export function discarding(id: string, now: number): Change {
     filter: { _id: id, 'source.key': { $ne: null } },
     update: { $set: { 'source.key': null, updatedAt: rfc3339(now) }, ...seen },
   }
+}
+
+/** What a discard leaves to do: nothing, unless a callback. No reader sees it: the revision stays. */
+export function leaving(id: string): Change {
+  const filter = { _id: id, status: { $in: TERMINAL }, 'callback.status': { $ne: 'pending' as const } }
+  return { filter: { ...filter, nextCheckAt: { $gt: 0 } }, update: { $set: { nextCheckAt: null } } }
 }
 
 /** No reader sees nextCheckAt: the revision stays. */

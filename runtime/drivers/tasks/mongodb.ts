@@ -202,9 +202,12 @@ export function mongoTasks(options: MongoTasksOptions): MongoTasks {
       (await mongo.call(WHAT, (db) => exists(db, { _id: id, 'variants.name': variant }))),
     recordCallback: (id, callback, nextCheckAt) =>
       write.durable(id, updates.callingBack(id, callback, nextCheckAt, Date.now())),
-    discardOriginal: async (id) =>
-      (await write.durable(id, updates.discarding(id, Date.now()))) ||
-      (await mongo.call(WHAT, (db) => exists(db, { _id: id }))),
+    discardOriginal: async (id) => {
+      const discarded = await write.durable(id, updates.discarding(id, Date.now()))
+      // Second: where it is not reached the task is looked at once more.
+      const left = await write.durable(id, updates.leaving(id))
+      return discarded || left || (await mongo.call(WHAT, (db) => exists(db, { _id: id })))
+    },
     delete: async (id) => {
       const found = await mongo.call(WHAT, async (db) => {
         if (!(await exists(db, { _id: id }))) return null

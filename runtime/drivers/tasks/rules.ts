@@ -67,7 +67,7 @@ export function settled(
     updatedAt: rfc3339(now),
     expiresAt: ttlMs === undefined || ttlMs === null ? null : rfc3339(now + ttlMs),
     // A message without a time is looked at by the next sweep: better a duplicate than a callback that is lost.
-    nextCheckAt: message ? (nextCheckAt ?? now) : null,
+    nextCheckAt: nextCheckAt ?? (message ? now : null),
   }
   if (result.status === 'failed') return { ...task, ...ended, status: 'failed', error: result.error }
   const { variants, source, placeholder, color, warnings } = result
@@ -90,8 +90,10 @@ export function withCallback(task: Task, callback: Callback, nextCheckAt: number
 }
 
 export function withoutOriginal(task: Task, now: number): Task {
-  if (task.source.key === null) return task
-  return { ...task, source: { ...task.source, key: null }, updatedAt: rfc3339(now) }
+  const isWaiting = !isTerminal(task) || task.callback?.status === 'pending'
+  const nextCheckAt = isWaiting ? task.nextCheckAt : null
+  if (task.source.key === null) return nextCheckAt === task.nextCheckAt ? task : { ...task, nextCheckAt }
+  return { ...task, nextCheckAt, source: { ...task.source, key: null }, updatedAt: rfc3339(now) }
 }
 
 /** No client sees nextCheckAt, so updatedAt stays. */

@@ -8,6 +8,7 @@
  * | sweep-tasks sends nothing again | in any state |
  * | claim sets no `nextCheckAt` | in any state |
  * | settle sets no `nextCheckAt` for the callback | in any state |
+ * | settle sets no `nextCheckAt` for a discard | an original that was to be discarded |
  * | settle asks for the message of the task | under the hands of a worker |
  */
 import { beforeAll, expect, it } from 'vitest'
@@ -15,7 +16,7 @@ import { picture } from '../../pictures.ts'
 import { until } from '../../runtime/until.ts'
 import type { CrashPoint } from '../crash.ts'
 import { CALLBACKS, openReceiver } from './receiver.ts'
-import { API, BOUND_MS, DELIVERY_MS, openScene, SWEEP_MS, torn, WORKER, IN_PARALLEL } from './scene.ts'
+import { API, BOUND_MS, bytesOf, DELIVERY_MS, openScene, SWEEP_MS, torn, WORKER, IN_PARALLEL } from './scene.ts'
 import { overStacks } from './stacks.ts'
 
 overStacks('I8 over $name: losing the queue loses no task', IN_PARALLEL, (stack) => {
@@ -59,6 +60,25 @@ overStacks('I8 over $name: losing the queue loses no task', IN_PARALLEL, (stack)
       await until(`${id} is told`, isTold, BOUND_MS)
     }
     expect(receiver.calls.map(({ subject }) => subject).sort()).toEqual(ids.toSorted())
+  })
+
+  it('nor an original that was to be discarded, and is not yet', async () => {
+    await using scene = await openScene(stack)
+    const api = await scene.start({ env: API })
+    const id = await scene.upload(api, { bytes, fields: { original: 'discard' } })
+    await scene.dies({ env: WORKER, crash: { at: 'tasks.settle', when: 'after', nth: 1 } })
+    await stack.loseQueue(scene.folder)
+    const { status, source } = (await scene.task(id))!
+    expect({ status, isThere: (await bytesOf(scene.stores.blobs, source.key!)) !== null }).toEqual({
+      status: 'completed',
+      isThere: true,
+    })
+    const worker = await scene.start({ env: WORKER })
+    await worker.sweep(DELIVERY_MS + SWEEP_MS)
+    const isDone = async (): Promise<boolean> => (await scene.task(id))!.nextCheckAt === null
+    await until('nothing is left to do', isDone, BOUND_MS)
+    expect((await scene.task(id))!.source.key).toBeNull()
+    expect(await bytesOf(scene.stores.blobs, source.key!)).toBeNull()
   })
 
   it('under the hands of a worker, which ends what it has', async () => {
