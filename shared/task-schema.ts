@@ -11,14 +11,14 @@ const time = z.string().regex(/^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const taskId = z.string().regex(TASK_ID)
 const blobKey = z.string().regex(BLOB_KEY) as unknown as z.ZodType<BlobKey>
-const error = z.object({
+export const taskError = z.object({
   code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
   message: z.string(),
 })
 
-const storedFile = z.object({ key: blobKey, bytes: count, sha256 })
+export const storedFile = z.object({ key: blobKey, bytes: count, sha256 })
 
-const variant = storedFile.extend({
+export const variant = storedFile.extend({
   name: z.string().regex(VARIANT_NAME),
   width: pixels,
   height: pixels,
@@ -36,7 +36,7 @@ const variantSpec = z.object({
   quality: pixels.nullable(),
 })
 
-const source = z.object({
+export const source = z.object({
   kind: z.enum(['upload', 'url', 'task']),
   filename: z.string().nullable(),
   url: z.string().nullable(),
@@ -49,7 +49,7 @@ const source = z.object({
   sha256: sha256.nullable(),
 })
 
-const options = z.object({
+export const options = z.object({
   variants: z.array(variantSpec),
   format: z.enum(OUTPUT_FORMATS),
   background: z.string(),
@@ -57,7 +57,7 @@ const options = z.object({
   access: z.enum(['signed', 'public']),
 })
 
-const callback = z.object({
+export const callback = z.object({
   url: z.string(),
   status: z.enum(['pending', 'delivered', 'failed']),
   attempts: count,
@@ -81,13 +81,13 @@ export const taskDocument = z.object({
   color: z.string().nullable(),
   variants: z.array(variant),
   warnings: z.array(z.string()),
-  error: error.nullable(),
+  error: taskError.nullable(),
   callback: callback.nullable(),
   retryOf: z.string().nullable(),
   fingerprint: z.string().nullable(),
   traceparent: z.string().nullable(),
   deliveries: count,
-  lastError: error.nullable(),
+  lastError: taskError.nullable(),
   nextCheckAt: z.number().nullable(),
 }) satisfies z.ZodType<Task>
 

@@ -24,7 +24,7 @@ export const OF_DRIVER: Record<string, string[]> = {
 
 /** Packages of platforms, and what a target takes from the local one: its server is plain HTTP's. */
 const OF_TARGET: Record<string, string[]> = {
-  node: ['@hono/node-server'],
+  node: ['@hono/node-server', 'zod'],
   knative: ['runtime/targets/node/server.ts', 'runtime/targets/node/listen.ts', 'cli/signals.ts'],
   'google-cloud': ['@hono/node-server', 'runtime/targets/node/server.ts', 'zod'],
   azure: ['@azure/functions'],

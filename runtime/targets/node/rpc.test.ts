@@ -110,6 +110,12 @@ describe('calls from a container', () => {
       expect(reply).toMatchObject({ error: { message: reason } })
     })
 
+    it('are refused arguments that the binding does not take', async () => {
+      const settle = { binding: 'tasks', method: 'settle', args: ['mine', { $gt: 0 }, { status: 'failed' }] } as const
+      const reply = await replyTo({ ...settle, args: [...settle.args] }, { ...named, allowed: ['tasks.settle'] })
+      expect(reply.error?.message).toMatch(/^tasks\.settle was called with a fence that it does not take: /)
+    })
+
     it('are refused the changes of another task', async () => {
       const open = { binding: 'changes', method: 'open', args: [1, 'other'] } as const
       const reply = await replyTo({ ...open, args: [...open.args] }, { ...named, allowed: ['tasks.changes'] })

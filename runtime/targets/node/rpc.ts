@@ -1,6 +1,6 @@
 /** Calls from a container to the runtime's bindings, as messages of its channel. Bytes never cross it. */
 import type { Bindings, Invocation, Logger, TaskStore } from '#shared/bindings.ts'
-import { METHODS, type RemoteBinding } from '#shared/calls.ts'
+import { type Call, METHODS, type RemoteBinding } from '#shared/calls.ts'
 import { type FieldError, InvocationEnded, Problem, type ProblemCode } from '#shared/errors.ts'
 import type { Task } from '#shared/task.ts'
 import { type AllowedCalls, refusalOf } from './call-rules.ts'
@@ -54,6 +54,16 @@ function fromWire({ name, message, problem }: WireError): Error {
   return name === 'InvocationEnded' ? new InvocationEnded() : new Error(message)
 }
 
+/** Loaded with the first call that is checked: a start that hears none does not pay for the schemas. */
+let shapes: typeof import('./call-shapes.ts') | undefined
+
+/** The arguments as far as the method takes them. Throws on any that no honest container sends. */
+async function checked(allowed: AllowedCalls, call: string, args: unknown[]): Promise<unknown[]> {
+  if (allowed === 'all') return args
+  shapes ??= await import('./call-shapes.ts')
+  return shapes.checkArgs(call as Call, args)
+}
+
 function refuse(reason: string | null): void {
   if (reason !== null) throw new Error(reason)
 }
@@ -102,9 +112,10 @@ export function serveCalls({ allowed, liveOf, reply }: ServeOptions) {
     }
     const methods: readonly string[] = Object.hasOwn(METHODS, name) ? METHODS[name] : []
     if (!methods.includes(method)) throw new Error(`${name}.${method} is not a binding's method`)
-    refuse(refusalOf(allowed, `${name}.${method}`, args, task))
+    const call = `${name}.${method}`
+    refuse(refusalOf(allowed, call, args, task))
     const binding = env[name] as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
-    return await binding[method]!(...args)
+    return await binding[method]!(...(await checked(allowed, call, args)))
   }
   return {
     call(message: CallMessage): void {
