@@ -2,7 +2,7 @@
 import type { Caller, Invocation, Logger, Measures } from '#shared/bindings.ts'
 import { type Deadline, forgetDeadline, watchDeadline } from './deadlines.ts'
 import type { Gate } from './guard.ts'
-import { UPLOAD_TOTAL_MS } from './limits.ts'
+import { UNDO_MS, UPLOAD_TOTAL_MS } from './limits.ts'
 import { invocationLogger, type RootLogger } from '../console/logger.ts'
 import type { Metrics } from '../console/metrics.ts'
 import { childTraceparent, randomHex, traceIdOf } from './trace.ts'
@@ -138,9 +138,10 @@ export class RunningInvocation implements Invocation, Gate {
     if (this.#deadline) forgetDeadline(this.#deadline)
   }
 
-  /** Closes the bindings, then aborts the signal: whoever wakes by the abort finds them closed. */
+  /** Closes the bindings, then aborts the signal: whoever wakes by it finds them closed, or may undo what it stored. */
   end(): void {
-    this.closed = true
+    if (this.bodyComplete) this.closed = true
+    else setTimeout(() => (this.closed = true), UNDO_MS).unref()
     this.#controller ??= new AbortController()
     this.#controller.abort(new DeadlinePassed('The deadline of the invocation passed.'))
   }

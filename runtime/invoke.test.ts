@@ -3,6 +3,7 @@ import type { Bindings, Invocation } from '#shared/bindings.ts'
 import { createApp } from '#shared/http.ts'
 import { NOT_RUN_HEADER, verdictOf } from '#shared/verdict.ts'
 import { originalKey } from '#shared/variant.ts'
+import { UNDO_MS } from './limits.ts'
 import { inlineFunction, type FunctionOptions } from '../test/runtime/function.ts'
 import { until } from '../test/runtime/until.ts'
 import { testTask } from '../test/tasks.ts'
@@ -209,6 +210,26 @@ describe('the deadline of an upload', () => {
     const response = await fn.call('/', upload, { bytesRead, bodyComplete: () => false })
     expect(response.status).toBe(200)
     expect(asked).toBeGreaterThanOrEqual(6)
+  })
+
+  it('may be undone for a while when they stop, and then no more', async () => {
+    const done = Promise.withResolvers<Bindings>()
+    await using fn = await invoked(async (env) => {
+      await new Promise((resolve) => env.invocation.signal.addEventListener('abort', resolve))
+      await env.tasks.writeCursor('undone', 'yes')
+      done.resolve(env)
+      return new Response()
+    })
+    const stopped = await fn.call('/', { method: 'POST', body: 'x' }, { bytesRead: () => 7, bodyComplete: () => false })
+    expect(stopped.status).toBe(408)
+    const env = await done.promise
+    expect(await fn.bindings.tasks.readCursor('undone')).toBe('yes')
+    const call = async (): Promise<string> =>
+      await env.tasks.writeCursor('late', 'yes').then(
+        () => 'open',
+        (error: Error) => error.name,
+      )
+    await expect.poll(call, { timeout: 3 * UNDO_MS }).toBe('InvocationEnded')
   })
 
   it('is 408 with Connection: close when they stop, 504 when the body is there and the function hangs', async () => {
