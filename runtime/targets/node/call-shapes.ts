@@ -32,7 +32,7 @@ const query = z.object({
 const change = z.object({
   progress: z.number().min(0).max(1).optional(),
   source: source.optional(),
-  lastError: taskError.optional(),
+  lastError: taskError.nullable().optional(),
   nextCheckAt: ms.optional(),
 })
 
