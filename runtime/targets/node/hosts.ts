@@ -1,7 +1,7 @@
 /** Chooses where each function runs, and what the environment changes in its config. */
 import type { Config } from '../../config.ts'
 import { checkApp, type FunctionHost, inlineHost } from '../../host.ts'
-import { type FoundFunction, indexOf, type LoadedFunction, messageOf, type ResolvedConfig } from '../../loader.ts'
+import { type FoundFunction, indexOf, type LoadedFunction, type ResolvedConfig } from '../../loader.ts'
 import type { RootLogger } from '../../../console/logger.ts'
 import type { Metrics } from '../../../console/metrics.ts'
 import { settingsOf } from '../../settings.ts'
@@ -9,6 +9,7 @@ import { storageOf } from '../../../stacks/storage.ts'
 import { overrideConfig } from '../override.ts'
 import { effectiveConcurrency } from './command.ts'
 import { DEV_CONTAINER_INVOCATIONS } from './limits.ts'
+import { noteBroken } from './load-later.ts'
 import { containerPool } from './pool.ts'
 import { watchCode } from './watch-code.ts'
 
@@ -48,8 +49,8 @@ export function createHosts(config: Config, { dev, metrics, logger }: HostsOptio
       fn.error = null
       logger.info({ function: fn.name }, 'reloaded')
     } catch (error) {
-      fn.error = messageOf(error)
-      logger.error({ function: fn.name, reason: fn.error }, 'function is broken')
+      const { name, error: reason } = noteBroken(fn, error)
+      logger.error({ function: name, reason }, 'function is broken')
     }
   }
   const sayStale = (name: string): void => {

@@ -6,14 +6,20 @@ import { type BrokenFunction, type LoadedFunction, messageOf } from '../../loade
 /** From listening. */
 const LOAD_DELAY_MS = 50
 
+/** Until it runs: what failed may have been a machine that was busy, or out of memory, for a moment. */
+export function noteBroken(fn: LoadedFunction, error: unknown): BrokenFunction {
+  const reason = (fn.error = messageOf(error))
+  void fn.host.recovered?.().then(() => (fn.error = null))
+  return { name: fn.name, error: reason }
+}
+
 /** Loads every app once; a failure is noted on the function and told. */
 export async function loadAll(functions: readonly LoadedFunction[], onBroken: (fn: BrokenFunction) => void) {
   const load = async (fn: LoadedFunction): Promise<void> => {
     try {
       await fn.host.load()
     } catch (error) {
-      fn.error = messageOf(error)
-      onBroken({ name: fn.name, error: fn.error })
+      onBroken(noteBroken(fn, error))
     }
   }
   await Promise.all(functions.map(load))

@@ -29,6 +29,7 @@ export interface PoolOptions {
 
 export function containerPool(options: PoolOptions): FunctionHost {
   const waiting: (() => void)[] = []
+  const recoveries: (() => void)[] = []
   const wake = (): void => waiting.shift()?.()
   const members = poolMembers(options, wake)
   let closed = false
@@ -54,6 +55,7 @@ export function containerPool(options: PoolOptions): FunctionHost {
       }
       try {
         await member.container.ready
+        for (const tell of recoveries.splice(0)) tell()
         return member
       } catch (error) {
         member.reserved--
@@ -83,6 +85,7 @@ export function containerPool(options: PoolOptions): FunctionHost {
       // One that never began left the place as it was.
       return await response.finally(() => members.rest(member))
     },
+    recovered: () => new Promise((resolve) => recoveries.push(resolve)),
     async reload() {
       members.retireAll()
       await describe()
