@@ -3,7 +3,7 @@
  * function and a timer take events on `/`. The platform starts and ends processes, and is the container.
  */
 import type { Config } from '../../config.ts'
-import { drainOnSignal } from '../../../cli/signals.ts'
+import { drainOnSignal, outliveStrays } from '../../../cli/signals.ts'
 import { pathOf } from '../../invoke.ts'
 import { DRAIN_MARGIN_MS } from '../../limits.ts'
 import type { HttpHandler } from '../../triggers/http.ts'
@@ -34,6 +34,7 @@ function portOf({ PORT, SERVER_PORT }: Config): number {
 
 export async function serveKnative(options: CloudOptions): Promise<Listening & { stop(): Promise<void> }> {
   const cloud = await openCloudFunction({ waitMaxMs: Infinity, ...options })
+  outliveStrays((line) => cloud.logger.error(line))
   const server = await listenUntilClosed(nodeServer(knativeHandler(cloud)), portOf(options.config), '0.0.0.0')
   const stop = (): Promise<void> => cloud.drain([server], drainMs(cloud))
   drainOnSignal(stop, (line) => cloud.logger.info(line))
