@@ -47,7 +47,6 @@ export class RunningInvocation implements Invocation, Gate {
   readonly attempt: number
   readonly traceparent: string
   readonly caller: Caller
-  deadline = 0
   closed = false
   readonly #request: Request
   readonly #context: InvocationContext
@@ -57,6 +56,7 @@ export class RunningInvocation implements Invocation, Gate {
   #controller: AbortController | undefined
   #log: Logger | undefined
   #deadline: Deadline | undefined
+  #leftMs: (() => number) | undefined
 
   constructor(name: string, request: Request, context: InvocationContext, root: RootLogger, metrics: Metrics) {
     this.function = name
@@ -102,6 +102,11 @@ export class RunningInvocation implements Invocation, Gate {
     return this.#context.taskId
   }
 
+  /** What arrived since the last look will move it on by the whole time: it counts as moved already. */
+  get deadline(): number {
+    return Math.ceil(Date.now() + (this.#leftMs?.() ?? 0))
+  }
+
   get maxMs(): number {
     return this.#context.maxMs ?? Infinity
   }
@@ -115,22 +120,19 @@ export class RunningInvocation implements Invocation, Gate {
    * then, so the time is at least timeoutMs and at most twice that; UPLOAD_TOTAL_MS bounds it in all.
    */
   startDeadline(timeoutMs: number, expire: () => void): void {
-    const { bytesRead } = this.#context
-    let seen = bytesRead?.() ?? 0
+    const { bytesRead = () => 0 } = this.#context
+    let seen = bytesRead()
+    const isArriving = (now: number): boolean => now > seen && performance.now() - this.startedAt < UPLOAD_TOTAL_MS
     const passed = (): void => {
-      const now = bytesRead?.() ?? 0
-      const isArriving = now > seen && performance.now() - this.startedAt < UPLOAD_TOTAL_MS
+      const now = bytesRead()
+      own.at = isArriving(now) ? performance.now() + timeoutMs : 0
       seen = now
-      if (isArriving) return move()
+      if (own.at > 0) return
       this.stopDeadline()
       expire()
     }
-    const move = (): void => {
-      this.deadline = Date.now() + timeoutMs
-      own.at = performance.now() + timeoutMs
-    }
-    const own = (this.#deadline = { at: 0, passed })
-    move()
+    const own = (this.#deadline = { at: performance.now() + timeoutMs, passed })
+    this.#leftMs = () => own.at - performance.now() + (isArriving(bytesRead()) ? timeoutMs : 0)
     watchDeadline(own)
   }
 
