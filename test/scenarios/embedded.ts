@@ -22,7 +22,7 @@ async function start(env: Record<string, string>): Promise<Running> {
   const { url, stop } = await startProcess(folder, env)
   return {
     url,
-    files: async () => await filesBelow(images).catch(() => []),
+    files: async () => await filesBelow(images),
     lose: async (file) => await rm(join(images, file)),
     outage: {
       blobs: async () => await replaceByFile(join(images, 'input')),

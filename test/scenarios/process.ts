@@ -43,13 +43,14 @@ export async function startProcess(folder: string, env: Record<string, string>):
   }
 }
 
-/** In order, by their paths below the folder. */
+/** Paths below the folder, sorted. One that goes while it is walked is empty: a task may be deleted beside the test. */
 export async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
-    .sort()
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
+  const below = entries.map(async (entry) => {
+    if (!entry.isDirectory()) return [entry.name]
+    return (await filesBelow(join(folder, entry.name))).map((file) => join(entry.name, file))
+  })
+  return (await Promise.all(below)).flat().sort()
 }
 
 /** A file where the folder was: whatever is written or read below it fails, for root too. */

@@ -35,7 +35,7 @@ async function start(env: Record<string, string>): Promise<Running> {
       stack.defer(async () => {
         await process.stop()
         // Nothing of a picture was ever here.
-        const images = await filesBelow(join(folder, 'storage/images')).catch(() => [])
+        const images = await filesBelow(join(folder, 'storage/images'))
         if (images.length > 0) throw new Error(`expected no file beside S3, got ${images.join(', ')}`)
       })
       return process

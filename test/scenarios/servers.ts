@@ -70,7 +70,7 @@ function target(name: string, firstDatabase: number, splits: readonly Record<str
       }
       const [api, ...workers] = processes
       const images = join(folder, 'storage/images')
-      const files = async (): Promise<string[]> => await filesBelow(images).catch(() => [])
+      const files = async (): Promise<string[]> => await filesBelow(images)
       const isMarked = async (): Promise<boolean> =>
         (await files()).filter((file) => file.endsWith(`/${MARKER}`) || file.endsWith(`/${OWNER}`)).length === 4
       const areReady = async (): Promise<boolean> =>
