@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { SECOND_MS } from '#shared/limits.ts'
 import type { TaskRepresentation } from '#shared/representation.ts'
 import { isTerminal } from '#shared/task.ts'
-import { messageOf } from '../runtime/loader.ts'
+import { messageOf } from '../runtime/host.ts'
 import { CommandError } from './report.ts'
 
 /** Streams in a row that tell nothing new, before the task is given up. */

@@ -1,5 +1,5 @@
 /** What a command tells whoever started it. */
-import { ConfigError } from '../runtime/config.ts'
+import { ConfigError } from '#shared/errors.ts'
 
 /** A fault that the person at the keyboard can mend: told in one line, without a stack. */
 export class CommandError extends Error {

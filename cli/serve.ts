@@ -1,5 +1,6 @@
 /** `npm start`: the table, the URLs, and a server until a signal. */
-import { type Config, ConfigError, readConfig } from '../runtime/config.ts'
+import { ConfigError } from '#shared/errors.ts'
+import { type Config, readConfig } from '../runtime/config.ts'
 import { type Runtime, type StartOptions, startRuntime } from '../runtime/main.ts'
 import { fail, say } from './report.ts'
 import { drainOnSignal, outliveStrays } from './signals.ts'

@@ -1,7 +1,8 @@
 /** Values of variables that look right and are not, and the last ones that are. */
 import { describe, expect, test } from 'vitest'
 import { DAY_MS } from '#shared/limits.ts'
-import { type Config, ConfigError, readConfig } from './config.ts'
+import { ConfigError } from '#shared/errors.ts'
+import { type Config, readConfig } from './config.ts'
 
 const WHSEC = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DAY_MS } from '#shared/limits.ts'
-import { ConfigError, readConfig } from './config.ts'
+import { ConfigError } from '#shared/errors.ts'
+import { readConfig } from './config.ts'
 
 /** Good values with what they become, and bad ones. */
 const VARIABLES: Record<string, { good: [string, unknown][]; bad: string[] }> = {

@@ -68,15 +68,11 @@ const Environment = z.object({
 
 export type Config = z.infer<typeof Environment>
 
-export { ConfigError }
-
-type Variables = Record<string, string | undefined>
-
 /**
  * Parses the environment; empty counts as unset, and a command may have defaults of its own for what is. Throws
  * ConfigError, one line for each bad variable.
  */
-export function readConfig(env: Variables = process.env, defaults: Variables = {}): Config {
+export function readConfig(env: NodeJS.ProcessEnv = process.env, defaults: NodeJS.ProcessEnv = {}): Config {
   const known = Object.keys(Environment.shape)
   const valueOf = (name: string) => (env[name]?.trim() ? env[name] : defaults[name])
   const given = Object.fromEntries(known.map((name) => [name, valueOf(name)]))

@@ -56,7 +56,8 @@ export class RunningInvocation implements Invocation, Gate {
   #controller: AbortController | undefined
   #log: Logger | undefined
   #deadline: Deadline | undefined
-  #leftMs: (() => number) | undefined
+  #timeoutMs = 0
+  #seen = 0
 
   constructor(name: string, request: Request, context: InvocationContext, root: RootLogger, metrics: Metrics) {
     this.function = name
@@ -102,9 +103,18 @@ export class RunningInvocation implements Invocation, Gate {
     return this.#context.taskId
   }
 
+  get #arrived(): number {
+    return this.#context.bytesRead?.() ?? 0
+  }
+
+  get #isArriving(): boolean {
+    return this.#arrived > this.#seen && performance.now() - this.startedAt < UPLOAD_TOTAL_MS
+  }
+
   /** What arrived since the last look will move it on by the whole time: it counts as moved already. */
   get deadline(): number {
-    return Math.ceil(Date.now() + (this.#leftMs?.() ?? 0))
+    const at = (this.#deadline?.at ?? 0) + (this.#isArriving ? this.#timeoutMs : 0)
+    return Math.ceil(Date.now() + at - performance.now())
   }
 
   get maxMs(): number {
@@ -120,19 +130,16 @@ export class RunningInvocation implements Invocation, Gate {
    * then, so the time is at least timeoutMs and at most twice that; UPLOAD_TOTAL_MS bounds it in all.
    */
   startDeadline(timeoutMs: number, expire: () => void): void {
-    const { bytesRead = () => 0 } = this.#context
-    let seen = bytesRead()
-    const isArriving = (now: number): boolean => now > seen && performance.now() - this.startedAt < UPLOAD_TOTAL_MS
+    this.#timeoutMs = timeoutMs
+    this.#seen = this.#arrived
     const passed = (): void => {
-      const now = bytesRead()
-      own.at = isArriving(now) ? performance.now() + timeoutMs : 0
-      seen = now
+      own.at = this.#isArriving ? performance.now() + timeoutMs : 0
+      this.#seen = this.#arrived
       if (own.at > 0) return
       this.stopDeadline()
       expire()
     }
     const own = (this.#deadline = { at: performance.now() + timeoutMs, passed })
-    this.#leftMs = () => own.at - performance.now() + (isArriving(bytesRead()) ? timeoutMs : 0)
     watchDeadline(own)
   }
 

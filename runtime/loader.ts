@@ -12,8 +12,6 @@ import { scheduleOf } from './triggers/timer.ts'
 
 export const QUEUE_NAME = /^[a-z][a-z0-9-]{0,62}$/
 
-export { messageOf }
-
 /** `.ts`, or that of what was built. */
 const EXTENSION = extname(import.meta.filename)
 

@@ -1,7 +1,8 @@
 /** What the stacks of all clouds have in common: tasks in MongoDB, a queue of the platform's, and the rest beside them. */
 import type { QueueDriver } from '#shared/consumer.ts'
 import type { OpenStack } from '../runtime/bindings.ts'
-import { type Config, ConfigError } from '../runtime/config.ts'
+import { ConfigError } from '#shared/errors.ts'
+import type { Config } from '../runtime/config.ts'
 import { openMongo } from '../runtime/drivers/mongodb/connection.ts'
 import { mongoTasks } from '../runtime/drivers/tasks/mongodb.ts'
 import { openBeside } from './beside.ts'

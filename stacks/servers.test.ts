@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { openLocal } from './local.ts'
-import { ConfigError, readConfig } from '../runtime/config.ts'
+import { ConfigError } from '#shared/errors.ts'
+import { readConfig } from '../runtime/config.ts'
 
 const MONGODB_URI = 'mongodb://127.0.0.1:1/db'
 

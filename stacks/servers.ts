@@ -1,6 +1,7 @@
 /** The production stack: tasks in MongoDB; queue, cache, rate limit and notifications in Redis. */
 import type { RateLimit } from '#shared/edge.ts'
-import { type Config, ConfigError } from '../runtime/config.ts'
+import { ConfigError } from '#shared/errors.ts'
+import type { Config } from '../runtime/config.ts'
 import { redisCache } from '../runtime/drivers/cache/redis.ts'
 import { openMongo } from '../runtime/drivers/mongodb/connection.ts'
 import { bullmqQueue } from '../runtime/drivers/queue/bullmq.ts'

@@ -1,5 +1,5 @@
 /** The log's way to Loki: kept on disk as it is written, shipped from there. */
-import { ConfigError } from '../runtime/config.ts'
+import { ConfigError } from '#shared/errors.ts'
 import type { LogCounts } from '../console/telemetry-metrics.ts'
 import { messageOf } from '../runtime/host.ts'
 import type { RootLogger } from '../console/logger.ts'

@@ -1,7 +1,7 @@
 /** Exports the invocations' spans over OTLP/HTTP: in batches, bounded, and never in an invocation's way. */
 import { randomUUID } from 'node:crypto'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
-import { ConfigError } from '../runtime/config.ts'
+import { ConfigError } from '#shared/errors.ts'
 import type { SpanCounts } from '../console/telemetry-metrics.ts'
 import type { EndedInvocation } from '../console/invocation-metrics.ts'
 import type { RootLogger } from '../console/logger.ts'

@@ -1,4 +1,5 @@
-import { type Config, ConfigError } from '../../config.ts'
+import { ConfigError } from '#shared/errors.ts'
+import type { Config } from '../../config.ts'
 
 /** A cloud's address is the world's: without keys only a platform that asks who is calling may stand before it. */
 export function checkAuth({ API_KEY, AUTH }: Pick<Config, 'API_KEY' | 'AUTH'>): void {

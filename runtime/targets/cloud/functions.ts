@@ -3,7 +3,8 @@ import type { FunctionConfig } from '#shared/function.ts'
 import type { Config } from '../../config.ts'
 import { describeApp } from '../../../console/describe.ts'
 import { checkApp, type FunctionHost } from '../../host.ts'
-import { checkConfig, type Found, hosted, messageOf } from '../../loader.ts'
+import { messageOf } from '../../host.ts'
+import { checkConfig, type Found, hosted } from '../../loader.ts'
 import { overrideConfig } from '../override.ts'
 
 export interface BundledFunction {

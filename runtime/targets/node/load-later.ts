@@ -1,7 +1,8 @@
 /** When the functions that nobody has asked for yet are loaded. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Core } from '../../core.ts'
-import { type BrokenFunction, type LoadedFunction, messageOf } from '../../loader.ts'
+import { messageOf } from '../../host.ts'
+import type { BrokenFunction, LoadedFunction } from '../../loader.ts'
 
 /** From listening. */
 const LOAD_DELAY_MS = 50
