@@ -45,7 +45,7 @@ function make(target: Cloud | 'node', out: string, names: string[] = []): Promis
 
 /** What no cloud may have: stores and containers of the local runtime. */
 const LOCAL =
-  /^(runtime\/(stacks\/(local|embedded|servers|storage)\.ts|drivers\/(sqlite\/|queue\/(sqlite|bullmq)|tasks\/sqlite|blobs\/(filesystem|folder|marker|write)|cache\/memory)|telemetry\/|main\.ts|targets\/node\/(container|pool|rpc|hosts|command))|test\/)|node_modules\/(bullmq|lru-cache|@opentelemetry\/exporter-)/
+  /^(stacks\/(local|embedded|servers|storage)\.ts|telemetry\/|runtime\/(drivers\/(sqlite\/|queue\/(sqlite|bullmq)|tasks\/sqlite|blobs\/(filesystem|folder|marker|write)|cache\/memory)|main\.ts|targets\/node\/(container|pool|rpc|hosts|command))|test\/)|node_modules\/(bullmq|lru-cache|@opentelemetry\/exporter-)/
 const PLATFORM: Record<Cloud, RegExp> = {
   'aws-lambda': /client-sqs|queue\/sqs\.ts|targets\/aws-lambda\//,
   'google-cloud': /google-auth-library|queue\/pubsub\.ts|targets\/google-cloud\//,

@@ -105,7 +105,7 @@ export default app
 
 function queueTest(name: string): string {
   return `import { expect, test } from 'vitest'
-import { testBindings } from '../test/bindings.ts'
+import { testBindings } from '../../test/bindings.ts'
 import app from './index.ts'
 
 const event = { 'ce-specversion': '1.0', 'ce-id': '1', 'ce-type': 'test', 'ce-source': '/test', 'ce-subject': 'task' }
@@ -126,7 +126,7 @@ test('${name} lets what is no CloudEvent die', async () => {
 
 function timerTest(name: string): string {
   return `import { expect, test } from 'vitest'
-import { testBindings } from '../test/bindings.ts'
+import { testBindings } from '../../test/bindings.ts'
 import app from './index.ts'
 
 test('${name} answers a tick', async () => {
@@ -145,7 +145,7 @@ function httpTest(name: string, route: string): string {
       : 'params: {}'
   const expected = { open: 'expect(await response.json()).toEqual({', parts: [shown], close: '})' }
   return `import { expect, test } from 'vitest'
-import { testBindings } from '../test/bindings.ts'
+import { testBindings } from '../../test/bindings.ts'
 import app from './index.ts'
 
 test('${name} says what it was asked for', async () => {

@@ -1,6 +1,6 @@
 /** An object beside those of all tasks names the task store that they belong to. */
 import { text } from 'node:stream/consumers'
-import { ownerToText, textToOwner } from './owner.ts'
+import { ownerToText, textToOwner } from './owner-text.ts'
 import type { Bucket } from './s3-bucket.ts'
 import { readObject } from './s3-read.ts'
 import { writeObject } from './s3-write.ts'
