@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Bindings, Invocation } from '#shared/bindings.ts'
 import { NOT_RUN_HEADER, verdictOf } from '#shared/verdict.ts'
 import { originalKey } from '#shared/variant.ts'
-import { invoked, problemOf, TIMEOUT_MS } from './invoked.fixture.ts'
+import { invoked, problemOf, TIMEOUT_MS } from '../test/runtime/handler.ts'
 import { until } from '../test/runtime/until.ts'
 import { testTask } from '../test/tasks.ts'
 

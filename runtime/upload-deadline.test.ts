@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
-import { invoked, problemOf, TIMEOUT_MS } from './invoked.fixture.ts'
+import { invoked, problemOf, TIMEOUT_MS } from '../test/runtime/handler.ts'
 import { UNDO_MS } from './limits.ts'
 
 describe('the deadline of an upload', () => {

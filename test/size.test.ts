@@ -24,7 +24,7 @@ const sources = globSync(`{${PRODUCT.join(',')},test}/**/*.{ts,mjs}`, { cwd: PRO
 })
 
 function coreLines(all: readonly Source[]): number {
-  const core = all.filter(({ file }) => /^runtime\/(?!drivers\/|targets\/).*(?<!\.test|\.fixture)\.ts$/.test(file))
+  const core = all.filter(({ file }) => /^runtime\/(?!drivers\/|targets\/).*(?<!\.test)\.ts$/.test(file))
   return core.reduce((sum, { lines }) => sum + lines.length, 0)
 }
 

@@ -1,7 +1,7 @@
 /** An inline function that is one handler, behind the real invoke. */
 import type { Bindings } from '#shared/bindings.ts'
 import { createApp } from '#shared/http.ts'
-import { type FunctionOptions, inlineFunction } from '../test/runtime/function.ts'
+import { type FunctionOptions, inlineFunction } from './function.ts'
 
 export const TIMEOUT_MS = 50
 
