@@ -5,7 +5,7 @@ import { IDEMPOTENCY_LOCK_MS } from '#shared/limits.ts'
 import { testBindings, testInvocation, type TestBindings } from '../../test/bindings.ts'
 import { picture } from '../../test/pictures.ts'
 import { idempotencyKey } from './idempotency.ts'
-import { imagePart, type Part, post, postForm, postJson, problemOf, streamOf, taskOf } from './requests.fixture.ts'
+import { haltedBody, imagePart, type Part, post, postForm, postJson, problemOf, taskOf } from './requests.fixture.ts'
 
 const jpeg = await picture({ width: 300, height: 200 })
 const other = await picture({ width: 300, height: 201 })
@@ -173,18 +173,9 @@ test('while the first runs the second waits for its turn, unread; and the lock i
       await tasks.renewKey(key, apiKeyId, lockedUntil)
     },
   }
-  const started = Promise.withResolvers<void>()
-  const rest = Promise.withResolvers<void>()
-  const body = streamOf(
-    (async function* () {
-      yield jpeg.subarray(0, 3_000)
-      started.resolve()
-      await rest.promise
-      yield jpeg.subarray(3_000)
-    })(),
-  )
+  const { body, started, goOn } = haltedBody(jpeg)
   const first = post(env, { body, headers: KEY })
-  await started.promise
+  await started
   for (let lock = 0; lock < 3; lock++) {
     await vi.advanceTimersByTimeAsync(IDEMPOTENCY_LOCK_MS)
     let pulled = false
@@ -194,7 +185,7 @@ test('while the first runs the second waits for its turn, unread; and the lock i
     expect(await problemOf(second)).toMatchObject({ status: 409, code: 'request-in-progress' })
     expect(pulled).toBe(false)
   }
-  rest.resolve()
+  goOn()
   expect((await first).status).toBe(202)
   const count = renewed.length
   expect(count).toBeGreaterThanOrEqual(6)

@@ -5,7 +5,7 @@ import { DAY_MS, IDEMPOTENCY_LOCK_MS } from '#shared/limits.ts'
 import { newTaskId } from '#shared/task.ts'
 import { testBindings, type TestBindings } from '../../test/bindings.ts'
 import { picture } from '../../test/pictures.ts'
-import { imagePart, post, postForm, problemOf, streamOf, taskOf } from './requests.fixture.ts'
+import { haltedBody, imagePart, post, postForm, problemOf, taskOf } from './requests.fixture.ts'
 
 const jpeg = await picture({ width: 300, height: 200 })
 const image = imagePart(jpeg)
@@ -19,21 +19,13 @@ afterEach(() => vi.useRealTimers())
 async function stalled(env: TestBindings): Promise<{ goOn: () => Promise<Response> }> {
   const { tasks } = env
   const away = { ...env, tasks: { ...tasks, renewKey: async () => await Promise.reject(new Error('away')) } }
-  const [started, rest] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  const body = streamOf(
-    (async function* () {
-      yield jpeg.subarray(0, 3_000)
-      started.resolve()
-      await rest.promise
-      yield jpeg.subarray(3_000)
-    })(),
-  )
+  const { body, started, goOn } = haltedBody(jpeg)
   const response = post(away, { body, headers: KEY })
-  await started.promise
+  await started
   await vi.advanceTimersByTimeAsync(IDEMPOTENCY_LOCK_MS)
   return {
     goOn: async () => {
-      rest.resolve()
+      goOn()
       return await response
     },
   }

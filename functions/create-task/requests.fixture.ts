@@ -83,3 +83,17 @@ export async function taskOf(response: Response): Promise<TaskRepresentation> {
 export async function problemOf(response: Response): Promise<Problem> {
   return (await response.json()) as Problem
 }
+
+/** A body that stops after its first bytes: `started` resolves when they are read, and `goOn` lets the rest come. */
+export function haltedBody(bytes: Buffer) {
+  const [started, rest] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const body = streamOf(
+    (async function* () {
+      yield bytes.subarray(0, 3_000)
+      started.resolve()
+      await rest.promise
+      yield bytes.subarray(3_000)
+    })(),
+  )
+  return { body, started: started.promise, goOn: () => rest.resolve() }
+}
