@@ -1,19 +1,20 @@
-/** The run's last line, `N passed, N failed, N skipped`, after the names of what was skipped: nothing is left out in silence. */
+/**
+ * The run's last line, `N passed, N failed, N skipped`, after the names of what was skipped and of what failed: nothing is
+ * left out in silence, and whoever has only the end of a log still learns what failed.
+ */
 import { writeSync } from 'node:fs'
 import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node'
 
 export default class CountReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
-    const count = { passed: 0, failed: errors.length, skipped: 0 }
-    for (const module of modules) {
-      // A file that could not be imported has no test to count, and is a failure all the same.
-      if (module.state() === 'failed' && [...module.children.allTests()].length === 0) count.failed++
-      for (const test of module.children.allTests()) {
-        count[stateOf(test)]++
-      }
-    }
-    const lines = modules.flatMap((module) => skippedIn(module, module.relativeModuleId))
-    lines.push(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`)
+    const tests = modules.flatMap((module) => [...module.children.allTests()])
+    const count = (state: string): number => tests.filter((test) => stateOf(test) === state).length
+    const failed = [
+      ...modules.flatMap(failedIn),
+      ...errors.map((error) => `failed: outside any test: ${firstLine(error)}`),
+    ]
+    const lines = [...modules.flatMap((module) => skippedIn(module, module.relativeModuleId)), ...failed]
+    lines.push(`${count('passed')} passed, ${failed.length} failed, ${count('skipped')} skipped`)
     // After the default reporter's summary, which is written when all reporters were told of the end.
     process.once('exit', () => print(`${lines.join('\n')}\n`))
   }
@@ -36,6 +37,24 @@ function skippedIn(node: TestModule | TestSuite, name: string): string[] {
     if (child.type === 'suite') return skippedIn(child, path)
     return stateOf(child) === 'skipped' ? [`skipped: ${path}`] : []
   })
+}
+
+/** A file that could not be imported and a hook that threw have no test of their own, and are failures all the same. */
+function failedIn(module: TestModule): string[] {
+  const failed = (name: string, errors: readonly unknown[]): string => `failed: ${name}: ${firstLine(errors[0])}`
+  const hooks = [module, ...module.children.allSuites()].flatMap((node) => {
+    const name = node.type === 'module' ? node.relativeModuleId : `${module.relativeModuleId} > ${node.fullName}`
+    return node.errors().length > 0 ? [failed(name, node.errors())] : []
+  })
+  const tests = [...module.children.allTests('failed')].map((test) =>
+    failed(`${module.relativeModuleId} > ${test.fullName}`, test.result().errors ?? []),
+  )
+  return [...hooks, ...tests]
+}
+
+function firstLine(error: unknown): string {
+  const message = typeof error === 'object' && error && 'message' in error ? error.message : error
+  return String(message).split('\n', 1)[0]!
 }
 
 /**

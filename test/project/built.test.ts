@@ -130,6 +130,9 @@ describe.skipIf(!hasClients).each(Object.entries(STARTS).filter(([, start]) => s
       const [path, told] = isAzure ? ['/admin/functions', name === 'api' ? 'create-task' : name] : [HEALTH, '"ok"']
       const response = await answers(command, `http://127.0.0.1:${port}${path}`)
       expect([name, response.status, await response.text()]).toEqual([name, 200, expect.stringContaining(told)])
+      // A host that is killed would leave what it started.
+      command.signal('SIGTERM')
+      await command.ended
     }
   })
 })
