@@ -64,12 +64,13 @@ export function unitsOf(functions: readonly FoundFunction[]): Unit[] {
 
 /**
  * The secrets that these functions need, by the names of their variables. What is isolated holds hostile bytes: it gets
- * no key, answers nobody but its platform (AUTH=platform), and signs nothing.
+ * no key, answers nobody but its platform (AUTH=platform), and signs nothing. What answers clients takes a callback only
+ * where its process could sign one; the runtime hands the secret itself to functions alone that name it.
  */
 export function secretsOf(functions: readonly FoundFunction[]): string[] {
-  const keys = functions.every(isIsolated) ? [] : ['API_KEY', 'SIGNING_KEYS']
-  const webhook = functions.some(({ config }) => config.secrets.includes('webhook')) ? ['WEBHOOK_SECRET'] : []
-  return ['MONGODB_URI', ...keys, ...webhook]
+  if (functions.every(isIsolated)) return ['MONGODB_URI']
+  const signs = functions.some(({ config }) => config.trigger.type === 'http' || config.secrets.includes('webhook'))
+  return ['MONGODB_URI', 'API_KEY', 'SIGNING_KEYS', ...(signs ? ['WEBHOOK_SECRET'] : [])]
 }
 
 /** Without keys of its own a function is open to its platform alone. */
