@@ -17,6 +17,7 @@ export interface DeployedUnit {
 
 interface Container {
   env: { name: string; value?: string; valueFrom?: unknown }[]
+  securityContext?: { runAsNonRoot?: boolean }
 }
 interface Service {
   kind: string
@@ -42,6 +43,11 @@ function ofService({ spec: { template } }: Service): DeployedUnit {
     containers[0].env.map(({ name, value, valueFrom }) => [name, value ?? valueFrom]),
   )
   return { functions: named(String(environment['FUNCTIONS'])), environment, seconds: timeoutSeconds }
+}
+
+function servicesOnKnative(files: Record<string, string>): Service[] {
+  const documents = parseAllDocuments(files['knative.yaml']!).map((each) => each.toJS() as Service)
+  return documents.filter(({ kind }) => kind === 'Service')
 }
 
 function ofApp(settings: { name: string; value: string }[]): DeployedUnit {
@@ -70,13 +76,15 @@ const READERS: Record<Cloud, (files: Record<string, string>) => DeployedUnit[]> 
     const names = Object.keys(files).filter((name) => name.endsWith('.json'))
     return names.map((name) => ofApp(JSON.parse(files[name]!) as { name: string; value: string }[]))
   },
-  knative: (files) => {
-    const documents = parseAllDocuments(files['knative.yaml']!).map((each) => each.toJS() as Service)
-    return documents.filter(({ kind }) => kind === 'Service').map(ofService)
-  },
+  knative: (files) => servicesOnKnative(files).map(ofService),
 }
 
 /** Of the project's own functions. */
 export function unitsOn(cloud: Cloud): DeployedUnit[] {
   return READERS[cloud](MANIFESTS[cloud].manifestsOf(functions, 'x64'))
+}
+
+export function securityOnKnative(): { runAsNonRoot?: boolean }[] {
+  const services = servicesOnKnative(MANIFESTS.knative.manifestsOf(functions, 'x64'))
+  return services.map(({ spec }) => spec.template.spec.containers[0].securityContext ?? {})
 }

@@ -1,7 +1,8 @@
 /** What platforms are told of the project's own functions is what those need to do what they do elsewhere. */
 import { describe, expect, test } from 'vitest'
 import { CLOUDS } from './entries.ts'
-import { unitsOn } from './units.fixture.ts'
+import { knativeFiles } from './manifests/knative.ts'
+import { securityOnKnative, unitsOn } from './units.fixture.ts'
 
 const TAKES_CALLBACKS = /^create-(task|upload)$/
 
@@ -23,4 +24,11 @@ describe.each(CLOUDS)('%s', (cloud) => {
       expect(Object.keys(environment).filter((name) => /API_KEY|SIGNING_KEYS|WEBHOOK/.test(name))).toEqual([])
     }
   })
+})
+
+test('knative: who may not be root is a user by number, of whom alone a kubelet knows that he is not', () => {
+  expect(securityOnKnative()).not.toEqual([])
+  for (const { runAsNonRoot } of securityOnKnative()) expect(runAsNonRoot).toBe(true)
+  const [, user] = /^USER (.*)$/m.exec(knativeFiles()['Dockerfile']!)!
+  expect(user).toMatch(/^[1-9]\d*:[1-9]\d*$/)
 })

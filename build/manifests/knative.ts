@@ -28,11 +28,14 @@ const NAME = 'revela'
 /** What waits for a message that failed, at first. */
 const BACKOFF = 'PT1S'
 
-/** Node and nothing else: the bundle has the rest. Nothing in it is written to. */
+/**
+ * Node and nothing else: the bundle has the rest. Nothing in it is written to. Its user is the image's `node`, by number:
+ * of a name no kubelet knows that it is not root's, and runAsNonRoot would keep the pod from starting.
+ */
 const DOCKERFILE = `FROM node:24-slim
 WORKDIR /app
 COPY --chown=root:root . .
-USER node
+USER 1000:1000
 ENV NODE_ENV=production NODE_OPTIONS=--enable-source-maps
 CMD ["node", "index.mjs"]
 `
