@@ -13,6 +13,7 @@ interface Manifest {
   kind: string
   metadata: { name: string }
   configMapGenerator?: { literals: string[] }[]
+  images?: { newName: string; newTag: string }[]
   stringData?: Record<string, string>
   spec: {
     template: { spec: { terminationGracePeriodSeconds: number; containers: [Container] } }
@@ -21,9 +22,11 @@ interface Manifest {
 }
 
 const FOLDER = join(PROJECT, 'infra/kubernetes')
-const manifests = globSync('**/*.yaml', { cwd: FOLDER }).flatMap((file) =>
-  parseAllDocuments(readFileSync(join(FOLDER, file), 'utf8')).map((document) => document.toJS() as Manifest),
-)
+
+function manifestsIn(file: string): Manifest[] {
+  return parseAllDocuments(readFileSync(join(FOLDER, file), 'utf8')).map((document) => document.toJS() as Manifest)
+}
+const manifests = globSync('**/*.yaml', { cwd: FOLDER }).flatMap(manifestsIn)
 
 const names = globSync('functions/*/config.ts', { cwd: PROJECT }).map((file) => file.split('/')[1]!)
 const configs = new Map<string, ResolvedConfig>()
@@ -82,5 +85,30 @@ describe('infra/kubernetes', () => {
     ].filter((name) => name !== 'REDIS_ADDRESS')
     expect(variables.filter((name) => !new RegExp(`^#? ?${name}=`, 'm').test(known))).toEqual([])
     expect(variables.length).toBeGreaterThan(10)
+  })
+
+  test('the page makes what the overlay asks of a cluster: its image, its namespace, its secrets', () => {
+    const page = readFileSync(join(PROJECT, 'docs/deploy/kubernetes.md'), 'utf8')
+    const overlay = manifestsIn('overlays/production/kustomization.yaml')[0]!
+    const [{ newName, newTag }] = overlay.images as [{ newName: string; newTag: string }]
+    expect([...page.matchAll(/(?:--tag|docker push) (\S+)/g)].map(([, image]) => image)).toEqual([
+      `${newName}:${newTag}`,
+      `${newName}:${newTag}`,
+    ])
+    const { version } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as { version: string }
+    expect(newTag).toBe(version)
+
+    const secret = manifests.find(({ kind }) => kind === 'Secret')!
+    expect(page).toContain(`create secret generic ${secret.metadata.name} `)
+    const given = [...page.matchAll(/--from-literal=(\w+)=/g)].map(([, name]) => name!)
+    expect(given.toSorted()).toEqual(Object.keys(secret.stringData!).toSorted())
+    // What names a Secret names this one.
+    const texts = globSync('base/*.yaml', { cwd: FOLDER }).map((file) => readFileSync(join(FOLDER, file), 'utf8'))
+    const asked = texts.flatMap((text) => [...text.matchAll(/secretRef: \{ name: (\S+) \}/g)].map(([, name]) => name))
+    expect(new Set(asked)).toEqual(new Set([secret.metadata.name]))
+    // In the order in which they need each other.
+    const steps = ['namespace.yaml', 'create secret generic', 'apply --kustomize'].map((step) => page.indexOf(step))
+    expect(steps).toEqual(steps.toSorted((a, b) => a - b))
+    expect(steps).not.toContain(-1)
   })
 })
