@@ -25,6 +25,7 @@ export interface Advance {
   source?: Source
   /** Null clears it. */
   lastError?: TaskError | null
+  uncounted?: number
   /** Unix ms. */
   nextCheckAt?: number
 }

@@ -61,6 +61,8 @@ export const CALLBACK_GIVE_UP_MS = DAY_MS
 
 /** Starts beyond maxAttempts that may end without an answer (crash, kill, restart) before the task is given up. */
 export const INTERRUPTIONS_MAX = 10
+/** How long a picture waits for a store that is away before it is given up, in ms from its task's creation. */
+export const STORE_AWAY_GIVE_UP_MS = DAY_MS
 /** Longest Retry-After that a queue obeys. */
 export const RETRY_AFTER_MAX_MS = HOUR_MS
 /** Added to the time at which something is to be heard of a task; then it is sent again. */

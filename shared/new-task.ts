@@ -36,6 +36,7 @@ export function newTask(env: Pick<Bindings, 'invocation'>, taskId: string, parts
     fingerprint,
     traceparent: env.invocation.traceparent,
     deliveries: 0,
+    uncounted: 0,
     lastError: null,
     nextCheckAt: now.getTime() + CHECK_MARGIN_MS,
   }

@@ -87,6 +87,7 @@ export const taskDocument = z.object({
   fingerprint: z.string().nullable(),
   traceparent: z.string().nullable(),
   deliveries: count,
+  uncounted: count,
   lastError: taskError.nullable(),
   nextCheckAt: z.number().nullable(),
 }) satisfies z.ZodType<Task>

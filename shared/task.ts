@@ -75,7 +75,9 @@ export interface Task {
   traceparent: string | null
   /** Starts so far, counted before the work; the newest one's number is the fence of its writes. */
   deliveries: number
-  /** Why the last try failed; becomes `error` when no try is left. */
+  /** Of these, how many ended because a store was away, which says nothing of the picture. */
+  uncounted: number
+  /** Why the last start failed, null while none has said so; becomes `error` when no try is left. */
   lastError: TaskError | null
   /** Unix ms at which the sweeper looks at the task; null once nothing is left to do. */
   nextCheckAt: number | null

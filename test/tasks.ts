@@ -71,6 +71,7 @@ export function testTask(overrides: Partial<Task> = {}): Task {
     fingerprint: null,
     traceparent: null,
     deliveries: 0,
+    uncounted: 0,
     lastError: null,
     nextCheckAt: null,
     ...overrides,

@@ -1,6 +1,7 @@
 /** The filters of a page, and the parameters that stand for them. */
 import type { TaskQuery } from '#shared/bindings.ts'
 import type { ProblemCode } from '#shared/errors.ts'
+import { METADATA_PAIRS_MAX } from '#shared/limits.ts'
 import { type Faults, gatherFaults, shown } from '#shared/options/faults.ts'
 import type { Status } from '#shared/task.ts'
 
@@ -26,10 +27,13 @@ export function readFilters(
 ): Filters {
   const faults = gatherFaults('text')
   for (const [name, values] of Object.entries(all)) check(name, values, faults)
-  faults.settle()
   const pairs = Object.entries(all)
     .filter(([name]) => name.startsWith(METADATA))
     .map(([name, values]): [string, string] => [name.slice(METADATA.length), values[0]!])
+  // No task has more, so that none would match.
+  if (pairs.length > METADATA_PAIRS_MAX)
+    faults.add(['metadata'], `Expected at most ${METADATA_PAIRS_MAX} pairs, got ${pairs.length}`)
+  faults.settle()
   return {
     ...(named.status ? { status: named.status } : {}),
     ...(named.code ? { code: named.code } : {}),

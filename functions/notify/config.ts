@@ -5,8 +5,8 @@ export default {
     type: 'queue',
     queue: 'task-callbacks',
     concurrency: 8,
-    // 5 s, 20 s, 80 s, … 6 h: the fifteenth try comes after CALLBACK_GIVE_UP_MS, also where jitter halves each wait.
-    maxAttempts: 15,
+    // CALLBACK_GIVE_UP_MS ends it long before: where a queue waits an hour at most, that is some 30 tries.
+    maxAttempts: 40,
     backoff: { initialMs: 5_000, factor: 4, maxMs: 6 * 60 * 60_000 },
   },
   timeoutMs: 15_000,

@@ -2,7 +2,7 @@ import { Webhook } from 'standardwebhooks'
 import { describe, expect, test } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
 import { retryDelayMs } from '#shared/consumer.ts'
-import { CALLBACK_GIVE_UP_MS, CHECK_LEASE_MS, CHECK_MARGIN_MS } from '#shared/limits.ts'
+import { CALLBACK_GIVE_UP_MS, CHECK_LEASE_MS, CHECK_MARGIN_MS, RETRY_AFTER_MAX_MS } from '#shared/limits.ts'
 import { testSettings } from '../../test/bindings.ts'
 import { completedTask, fail, pendingTask, testTask } from '../../test/tasks.ts'
 import { atAttempt, callbackBindings, client, notify, readEvent, SECRETS, signed, THEN } from './callbacks.fixture.ts'
@@ -172,17 +172,20 @@ describe('a callback is given up', () => {
     expect(hook.received).toEqual([])
   })
 
-  test('with the fifteenth try, not the fourteenth', async () => {
+  test('with the last try, not the one before', async () => {
     await using hook = await client((response) => response.writeHead(500).end())
     await using env = await callbackBindings()
-    const { id } = await completedTask(env, { callback: hook.pending({ attempts: 13 }) }, THEN)
-    expect(await outcome(env, id)).toEqual([503, 'pending', 14, expect.any(Number)])
-    expect(await outcome(env, id)).toEqual([200, 'failed', 15, null])
+    const attempts = config.trigger.maxAttempts - 2
+    const { id } = await completedTask(env, { callback: hook.pending({ attempts }) }, THEN)
+    expect(await outcome(env, id)).toEqual([503, 'pending', attempts + 1, expect.any(Number)])
+    expect(await outcome(env, id)).toEqual([200, 'failed', attempts + 2, null])
   })
 
-  test('not before a day, also where jitter halves each wait', () => {
+  test('not before a day, also where jitter halves each wait and a queue waits an hour at most', () => {
     const { maxAttempts, backoff } = config.trigger
-    const waits = Array.from({ length: maxAttempts - 1 }, (_, failures) => retryDelayMs(backoff, failures + 1, 0))
+    const waits = Array.from({ length: maxAttempts - 1 }, (_, failures) =>
+      Math.min(RETRY_AFTER_MAX_MS, retryDelayMs(backoff, failures + 1, 0)),
+    )
     expect(waits.reduce((sum, ms) => sum + ms)).toBeGreaterThanOrEqual(CALLBACK_GIVE_UP_MS)
   })
 

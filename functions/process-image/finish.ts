@@ -2,9 +2,17 @@
 import type { Bindings, Settlement, SettleOptions } from '#shared/bindings.ts'
 import { retryDelayMs } from '#shared/consumer.ts'
 import { Problem, uncounted } from '#shared/errors.ts'
-import { CALLBACK_TRY_MS, CHECK_LEASE_MS, CHECK_MARGIN_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
+import {
+  CALLBACK_TRY_MS,
+  CHECK_LEASE_MS,
+  CHECK_MARGIN_MS,
+  INTERRUPTIONS_MAX,
+  RETRY_AFTER_MAX_MS,
+  SECOND_MS,
+  STORE_AWAY_GIVE_UP_MS,
+} from '#shared/limits.ts'
 import { taskSettled } from '#shared/message.ts'
-import { isTerminal, owesDiscard, type Source, type TaskError } from '#shared/task.ts'
+import { isTerminal, owesDiscard, type Source, type Task, type TaskError } from '#shared/task.ts'
 import { NOT_RUN_HEADER, retryAfterMs } from '#shared/verdict.ts'
 import { PermanentFailure } from './failure.ts'
 import { advance, type Hold, HoldLost, keeping } from './hold.ts'
@@ -40,16 +48,17 @@ async function settle(hold: Hold, result: Settlement): Promise<Outcome> {
   return result.status
 }
 
-const STORE_AWAY_RETRY_SECONDS = 30
+const STORE_AWAY_RETRY_MS = 30 * SECOND_MS
 
 /**
  * What another try may mend; null for any other error. A store that is away says nothing of the picture, and may be so
- * for minutes: that costs no attempt, and deliveries, which are counted all the same, end it.
+ * for hours: that costs no attempt, and is waited for twice as long each time.
  */
-function transientOf(error: unknown): Problem | null {
+function transientOf(error: unknown, task: Task): Problem | null {
   if (!(error instanceof Problem)) return null
   if (error.code === 'unavailable') {
-    return NOT_RUN_HEADER in error.headers ? error : uncounted(error, STORE_AWAY_RETRY_SECONDS)
+    const waitMs = Math.min(RETRY_AFTER_MAX_MS, STORE_AWAY_RETRY_MS * 2 ** task.uncounted)
+    return NOT_RUN_HEADER in error.headers ? error : uncounted(error, waitMs / SECOND_MS)
   }
   return error.code === 'source-unreachable' || error.code === 'source-timeout' ? error : null
 }
@@ -58,19 +67,20 @@ function transientOf(error: unknown): Problem | null {
 async function discardOriginal({ env, task }: Hold, source: Source): Promise<void> {
   if (task.options.original !== 'discard' || source.key === null) return
   await env.blobs.delete(source.key).catch((error: unknown) => {
-    throw transientOf(error) ?? error
+    throw transientOf(error, task) ?? error
   })
   await env.tasks.discardOriginal(task.id)
 }
 
 async function work(hold: Hold): Promise<Outcome> {
   const { env, task } = hold
+  // From here on no earlier try's reason is this one's, also where it is killed and can give none.
+  if (task.lastError !== null) await advance(hold, { lastError: null })
   let { source } = task
   if (source.key === null && source.url !== null) {
     source = await fetchOriginal(env, task.id, source, source.url)
-    await advance(hold, { source, lastError: null })
-  } else if (task.lastError !== null) await advance(hold, { lastError: null })
-  // From here on no earlier try's reason is this one's, also where it is killed and can give none.
+    await advance(hold, { source })
+  }
   const made = await makeVariants(hold, source)
   const outcome = await settle(hold, { status: 'completed', ...made })
   if (outcome === 'completed') await discardOriginal(hold, source)
@@ -83,15 +93,27 @@ function longestDelayMs(problem: Problem | null, { settings, invocation }: Bindi
   return Math.max(asked, retryDelayMs(settings.backoff, invocation.attempt, 1))
 }
 
+function unknownReason(maxAttempts: number): TaskError {
+  return { code: 'processing-failed', message: `The image could not be processed in ${maxAttempts} attempts.` }
+}
+
 /**
- * Leaves the sweeper to wait for as long as the queue may, and notes why, so that it is told when no try is left: nothing
- * where it is not known, since what an earlier try failed of would be untrue.
+ * Leaves the sweeper to wait for as long as the queue may, and notes why, so that it is told when no try is left. That
+ * there is a reason, known or not, says that nobody works on the task.
  */
 async function expectAgain({ env, task, fence }: Hold, problem: Problem | null): Promise<void> {
   const nextCheckAt = Date.now() + longestDelayMs(problem, env) + CHECK_MARGIN_MS
-  const lastError: TaskError | null = problem && { code: problem.code, message: problem.message }
+  const { code, message } = problem ?? unknownReason(env.settings.maxAttempts)
+  const isCounted = problem === null || !(NOT_RUN_HEADER in problem.headers)
+  const change = { nextCheckAt, lastError: { code, message }, ...(isCounted ? {} : { uncounted: task.uncounted + 1 }) }
   // The store may be what is away; then the check that was set last stands.
-  await env.tasks.advance(task.id, fence, { nextCheckAt, lastError }).catch(() => {})
+  await env.tasks.advance(task.id, fence, change).catch(() => {})
+}
+
+/** Starts that never came back end it, and a store that has been away for a day. */
+function isHopeless({ createdAt, deliveries, uncounted: away }: Task, maxAttempts: number): boolean {
+  if (deliveries - away > maxAttempts + INTERRUPTIONS_MAX) return true
+  return away > INTERRUPTIONS_MAX && Date.now() > Date.parse(createdAt) + STORE_AWAY_GIVE_UP_MS
 }
 
 /**
@@ -111,9 +133,8 @@ export async function finishTask(env: Bindings, id: string): Promise<Outcome> {
     if (task.status === 'completed') await discardOriginal(hold, task.source)
     return 'over'
   }
-  if (invocation.attempt > maxAttempts || task.deliveries > maxAttempts + INTERRUPTIONS_MAX) {
-    const message = `The image could not be processed in ${maxAttempts} attempts.`
-    return await settle(hold, { status: 'failed', error: task.lastError ?? { code: 'processing-failed', message } })
+  if (invocation.attempt > maxAttempts || isHopeless(task, maxAttempts)) {
+    return await settle(hold, { status: 'failed', error: task.lastError ?? unknownReason(maxAttempts) })
   }
   try {
     return await keeping(hold, () => work(hold))
@@ -123,7 +144,7 @@ export async function finishTask(env: Bindings, id: string): Promise<Outcome> {
       invocation.log.info('image refused', { code: error.code, err: error.cause })
       return await settle(hold, { status: 'failed', error: { code: error.code, message: error.message } })
     }
-    const transient = transientOf(error)
+    const transient = transientOf(error, task)
     await expectAgain(hold, transient)
     if (transient === null) throw error
     if (transient.code === 'unavailable') throw transient

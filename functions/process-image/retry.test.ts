@@ -2,7 +2,13 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
 import { taskStoreAway, unavailable } from '#shared/errors.ts'
-import { CHECK_LEASE_MS, CHECK_MARGIN_MS, INTERRUPTIONS_MAX } from '#shared/limits.ts'
+import {
+  CHECK_LEASE_MS,
+  CHECK_MARGIN_MS,
+  HOUR_MS,
+  INTERRUPTIONS_MAX,
+  STORE_AWAY_GIVE_UP_MS,
+} from '#shared/limits.ts'
 import { variantKey } from '#shared/variant.ts'
 import { verdictOf } from '#shared/verdict.ts'
 import { testBindings, testSettings } from '../../test/bindings.ts'
@@ -84,6 +90,9 @@ describe('another try', () => {
   const away = async (): Promise<never> => {
     throw unavailable('blob store')
   }
+  const odd = async (): Promise<never> => {
+    throw new Error('odd')
+  }
 
   test('costs no attempt where it was a store that was away, at the beginning or at the end', async () => {
     await using env = await testBindings()
@@ -98,22 +107,58 @@ describe('another try', () => {
     const tasksAway = { kind: 'retry', counted: false, afterMs: 2_000 }
     expect(await verdict({ ...env, tasks: { ...env.tasks, claim: gone } })).toMatchObject(tasksAway)
     expect(await verdict({ ...env, tasks: { ...env.tasks, settle: gone } })).toMatchObject(tasksAway)
-    const blobsAway = { kind: 'retry', counted: false, afterMs: 30_000 }
+    // The start that could not settle was noted as such: it is the second one.
+    const blobsAway = { kind: 'retry', counted: false, afterMs: 60_000 }
     expect(await verdict({ ...env, blobs: { ...env.blobs, asFile: away } })).toMatchObject(blobsAway)
-    expect(await verdict({ ...env, blobs: { ...env.blobs, put: away } })).toMatchObject(blobsAway)
+    const forLonger = { ...blobsAway, afterMs: 120_000 }
+    expect(await verdict({ ...env, blobs: { ...env.blobs, put: away } })).toMatchObject(forLonger)
+    expect(await env.tasks.get(id)).toMatchObject({ deliveries: 3, uncounted: 3, attempts: 1 })
     expect(await verdict(env)).toEqual({ kind: 'ack' })
   })
 
-  test('a store that stays away ends the task all the same, with that reason', async () => {
-    await using env = await testBindings()
-    const { id } = await createTask(env, { bytes: jpeg })
-    const broken = { ...env, blobs: { ...env.blobs, put: away } }
-    const most = env.settings.maxAttempts + INTERRUPTIONS_MAX
-    for (let delivery = 1; delivery <= most; delivery++) {
-      expect((await deliver(broken, { subject: id })).status).toBe(503)
+  test('is waited for twice as long each time, for a day, while a store is away; then the task fails of that', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    try {
+      await using env = await testBindings()
+      const { id } = await createTask(env, { bytes: jpeg })
+      const createdAt = Date.now()
+      vi.setSystemTime(createdAt)
+      const broken = { ...env, blobs: { ...env.blobs, put: away } }
+      const waits: number[] = []
+      for (;;) {
+        const { status, headers, body } = await deliver(broken, { subject: id })
+        if (status === 200) {
+          expect(body.outcome).toBe('failed')
+          break
+        }
+        const { afterMs } = verdictOf(new Response(null, { status, headers })) as { afterMs: number }
+        waits.push(afterMs)
+        vi.setSystemTime(Date.now() + afterMs)
+      }
+      expect(waits.slice(0, 9)).toEqual([30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600].map((s) => s * 1_000))
+      const tookMs = Date.now() - createdAt
+      expect(tookMs).toBeGreaterThan(STORE_AWAY_GIVE_UP_MS)
+      expect(tookMs).toBeLessThanOrEqual(STORE_AWAY_GIVE_UP_MS + HOUR_MS)
+      expect((await env.tasks.get(id))!.error!.code).toBe('unavailable')
+    } finally {
+      vi.useRealTimers()
     }
-    expect((await deliver(broken, { subject: id })).body.outcome).toBe('failed')
-    expect((await env.tasks.get(id))!.error!.code).toBe('unavailable')
+  })
+
+  test('is one more start where a store was away for hours and then a worker is killed', async () => {
+    await using env = await testBindings()
+    const deliveries = env.settings.maxAttempts + 2 * INTERRUPTIONS_MAX
+    const began = { status: 'processing', deliveries, uncounted: deliveries - 1 } as const
+    const { id } = await createTask(env, { bytes: jpeg, task: began })
+    expect((await deliver(env, { subject: id })).body.outcome).toBe('completed')
+  })
+
+  test('is made of a task that waited for days and then met a store that was away', async () => {
+    await using env = await testBindings()
+    const createdAt = new Date(Date.now() - 3 * STORE_AWAY_GIVE_UP_MS).toISOString()
+    const met = { status: 'processing', deliveries: INTERRUPTIONS_MAX, uncounted: INTERRUPTIONS_MAX } as const
+    const { id } = await createTask(env, { bytes: jpeg, task: { createdAt, ...met } })
+    expect((await deliver(env, { subject: id })).body.outcome).toBe('completed')
   })
 
   test('where the blob store is away: 503, the reason is kept, and the sweeper waits longer than the queue', async () => {
@@ -135,8 +180,8 @@ describe('another try', () => {
     const { id } = await createTask(env, { bytes: jpeg })
     for (const [attempt, longestMs] of [40_000, 80_000, 100_000].entries()) {
       const now = Date.now()
-      const failing = withInvocation({ ...env, blobs: { ...env.blobs, put: away } }, { attempt: attempt + 1 })
-      expect((await deliver(failing, { subject: id })).status).toBe(503)
+      const failing = withInvocation({ ...env, blobs: { ...env.blobs, asFile: odd } }, { attempt: attempt + 1 })
+      expect((await deliver(failing, { subject: id })).status).toBe(500)
       const waitedMs = (await env.tasks.get(id))!.nextCheckAt! - CHECK_MARGIN_MS - longestMs
       expect(waitedMs).toBeGreaterThanOrEqual(now)
       expect(waitedMs).toBeLessThanOrEqual(Date.now())
@@ -165,13 +210,10 @@ describe('another try', () => {
     const backoff = { initialMs: 120_000, factor: 1, maxMs: 120_000 }
     await using env = await testBindings({ settings: testSettings({ backoff }) })
     const { id } = await createTask(env, { bytes: jpeg })
-    const odd = async (): Promise<never> => {
-      throw new Error('odd')
-    }
     const now = Date.now()
     expect((await deliver({ ...env, blobs: { ...env.blobs, asFile: odd } }, { subject: id })).status).toBe(500)
     const task = (await env.tasks.get(id))!
-    expect(task).toMatchObject({ status: 'processing', lastError: null })
+    expect(task).toMatchObject({ status: 'processing', uncounted: 0, lastError: { code: 'processing-failed' } })
     // Not before the queue's own try.
     expect(task.nextCheckAt).toBeGreaterThanOrEqual(now + backoff.initialMs + CHECK_MARGIN_MS)
   })

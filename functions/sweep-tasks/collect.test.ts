@@ -1,12 +1,15 @@
 import { readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import type { Bindings } from '#shared/bindings.ts'
+import { InvocationEnded } from '#shared/errors.ts'
 import { DAY_MS, GC_FOLDERS_PER_RUN } from '#shared/limits.ts'
 import { newTaskId } from '#shared/task.ts'
 import { originalKey, uploadKey, uploadTermsKey, variantKey } from '#shared/variant.ts'
 import { testBindings, testInvocation, type TestBindings } from '../../test/bindings.ts'
 import { completedTask, derive } from '../../test/tasks.ts'
 import { collectOrphans } from './collect.ts'
+import { SWEEP_MARGIN_MS } from './limits.ts'
 
 const now = Date.now()
 const OLD = now - DAY_MS - 1_000
@@ -150,6 +153,35 @@ test('leftovers that cannot be removed do not stop the walk', async () => {
   await collectOrphans({ ...env, blobs: { ...env.blobs, tidy } }, now)
   expect(errors).toEqual(['leftover files cannot be removed'])
   expect(await folders(env)).toHaveLength(1)
+})
+
+/** As the runtime ends a run: past its deadline the bindings are closed, and whatever is written then is lost. */
+test('a walk that has no time left notes how far it came before it is too late', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now })
+  try {
+    const deadline = now + SWEEP_MARGIN_MS + 30
+    await using bindings = await testBindings({ invocation: testInvocation({ deadline }) })
+    const ids = Array.from({ length: 5 }, (_, at) => newTaskId(OLD - 10_000 + at))
+    const { asked, deleted, env } = named(bindings, ids)
+    const deleteTask = async (id: string): Promise<void> => {
+      await env.blobs.deleteTask(id)
+      vi.setSystemTime(Date.now() + 10)
+    }
+    const inTime = (): void => {
+      if (Date.now() >= deadline) throw new InvocationEnded()
+    }
+    const writeCursor: Bindings['tasks']['writeCursor'] = async (...args) => {
+      inTime()
+      await env.tasks.writeCursor(...args)
+    }
+    await collectOrphans({ ...env, blobs: { ...env.blobs, deleteTask }, tasks: { ...env.tasks, writeCursor } }, now)
+    expect(deleted).toEqual(ids.slice(0, 3))
+    await collectOrphans({ ...env, invocation: testInvocation({ deadline: Date.now() + 30_000 }) }, now)
+    expect(asked.at(-1)).toBe(ids[2])
+    expect(deleted).toEqual(ids)
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('an aborted walk goes on behind the last folder that it looked at', async () => {

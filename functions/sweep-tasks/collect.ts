@@ -3,6 +3,7 @@ import type { Bindings } from '#shared/bindings.ts'
 import { InvocationEnded } from '#shared/errors.ts'
 import { GC_FOLDERS_PER_RUN } from '#shared/limits.ts'
 import { TASK_ID, timeOfTaskId } from '#shared/task.ts'
+import { hasTimeLeft } from './time-left.ts'
 
 const CURSOR = 'gc'
 
@@ -34,7 +35,7 @@ export async function collectOrphans(env: Parts, now: number): Promise<void> {
   const before = now - settings.gcGraceMs
   let collected = 0
   for (const [at, id] of ids.entries()) {
-    if (invocation.signal.aborted) {
+    if (!hasTimeLeft(invocation)) {
       next = ids[at - 1] ?? after
       break
     }

@@ -13,7 +13,10 @@ const collect: Step = async (env, now) => {
   await collectOrphans(env, now)
 }
 
-const STEPS: readonly Step[] = [resendDue, removeExpired, collect, async ({ tasks }, now) => await tasks.prune(now)]
+const prune: Step = async ({ tasks }, now) => await tasks.prune(now)
+
+/** The collector last: it has something to look at for as long as it is let. */
+const STEPS: readonly Step[] = [resendDue, removeExpired, prune, collect]
 
 const app = createApp()
 

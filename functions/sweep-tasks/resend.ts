@@ -4,6 +4,7 @@ import { InvocationEnded, unavailable } from '#shared/errors.ts'
 import { type Message, taskCreated, taskSettled } from '#shared/message.ts'
 import { isTerminal, owesDiscard, type Task } from '#shared/task.ts'
 import { BATCH_TASKS, RESEND_AGAIN_MS } from './limits.ts'
+import { hasTimeLeft } from './time-left.ts'
 
 type Parts = Pick<Bindings, 'tasks' | 'queue' | 'invocation'>
 
@@ -45,11 +46,11 @@ async function resend(env: Parts, task: Task, now: number): Promise<boolean> {
 
 export async function resendDue(env: Parts, now: number): Promise<void> {
   const { tasks, invocation } = env
-  while (!invocation.signal.aborted) {
+  while (hasTimeLeft(invocation)) {
     const batch = await tasks.due(now, BATCH_TASKS)
     let moved = 0
     for (const task of batch) {
-      if (invocation.signal.aborted) return
+      if (!hasTimeLeft(invocation)) return
       if (await resend(env, task, now)) moved++
     }
     // Nothing moved: others are at the same tasks, and asking on would turn in a circle.

@@ -57,6 +57,7 @@ export function newTask(id = newTaskId()): Task {
     fingerprint: null,
     traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
     deliveries: 0,
+    uncounted: 0,
     lastError: null,
     nextCheckAt: Date.now() + 60_000,
   }

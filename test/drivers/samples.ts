@@ -47,6 +47,7 @@ export function sampleTask(overrides: Partial<Task> = {}): Task {
     fingerprint: null,
     traceparent: null,
     deliveries: 0,
+    uncounted: 0,
     lastError: null,
     nextCheckAt: Date.now() + 60_000,
     ...overrides,

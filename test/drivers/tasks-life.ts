@@ -57,10 +57,10 @@ export function describeLife(context: TaskSuite): void {
       const source = { ...sampleSource(id), width: 99 }
       expect(await tasks.advance(id, fence, { progress: 0.5 })).toBe(true)
       expect(await tasks.get(id)).toMatchObject({ progress: 0.5, source: task.source, nextCheckAt: 5_000 })
-      expect(await tasks.advance(id, fence, { source, lastError, nextCheckAt: 7_000 })).toBe(true)
+      expect(await tasks.advance(id, fence, { source, lastError, uncounted: 1, nextCheckAt: 7_000 })).toBe(true)
       const { updatedAt: _updatedAt, ...rest } = (await tasks.get(id))!
       const { updatedAt: _before, ...claimed } = task
-      expect(rest).toEqual({ ...claimed, progress: 0.5, source, lastError, nextCheckAt: 7_000 })
+      expect(rest).toEqual({ ...claimed, progress: 0.5, source, lastError, uncounted: 1, nextCheckAt: 7_000 })
     })
 
     test('an advance clears the last error where it says so', async () => {

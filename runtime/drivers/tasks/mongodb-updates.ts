@@ -40,11 +40,12 @@ const held = (id: string, fence: number): Filter<Document> => ({ _id: id, status
 
 export function advancing(id: string, fence: number, change: Advance, now: number): Change {
   const { nextCheckAt, ...shown } = change
-  const { progress, source, lastError } = shown
+  const { progress, source, lastError, uncounted } = shown
   const $set = {
     ...(progress === undefined ? {} : { progress }),
     ...(source === undefined ? {} : { source }),
     ...(lastError === undefined ? {} : { lastError }),
+    ...(uncounted === undefined ? {} : { uncounted }),
     ...(nextCheckAt === undefined ? {} : { nextCheckAt }),
     ...(isEmpty(shown) ? {} : { updatedAt: rfc3339(now) }),
   }

@@ -43,12 +43,13 @@ export function isEmpty(shown: Omit<Advance, 'nextCheckAt'>): boolean {
 export function advanced(task: Task, fence: number, change: Advance, now: number): Task | null {
   if (!holds(task, fence)) return null
   const { nextCheckAt, ...shown } = change
-  const { progress, source, lastError } = shown
+  const { progress, source, lastError, uncounted } = shown
   return {
     ...task,
     ...(progress === undefined ? {} : { progress }),
     ...(source === undefined ? {} : { source }),
     ...(lastError === undefined ? {} : { lastError }),
+    ...(uncounted === undefined ? {} : { uncounted }),
     ...(nextCheckAt === undefined ? {} : { nextCheckAt }),
     ...(isEmpty(shown) ? {} : { updatedAt: rfc3339(now) }),
   }

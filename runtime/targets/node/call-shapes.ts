@@ -33,6 +33,7 @@ const change = z.object({
   progress: z.number().min(0).max(1).optional(),
   source: source.optional(),
   lastError: taskError.nullable().optional(),
+  uncounted: count.optional(),
   nextCheckAt: ms.optional(),
 })
 
