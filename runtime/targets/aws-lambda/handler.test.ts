@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { APIGatewayProxyStructuredResultV2, Context, SQSBatchResponse } from 'aws-lambda'
 import { describe, expect, it, test, vi } from 'vitest'
+import { unavailable } from '#shared/errors.ts'
 import type { FunctionConfig } from '#shared/function.ts'
 import { type App, createApp } from '#shared/http.ts'
 import { readEvent, taskCreated } from '#shared/message.ts'
@@ -138,6 +139,20 @@ describe('an answer', () => {
     expect(Object.keys(result.headers!)).not.toEqual(expect.arrayContaining(['set-cookie']))
     expect(Object.keys(result.headers!)).not.toEqual(expect.arrayContaining(['connection']))
     expect(result.body).toBeUndefined()
+  })
+
+  it('that breaks off before it is whole is no answer, and says so', async () => {
+    for (const [error, status, code] of [
+      [unavailable('blob store'), 503, 'unavailable'],
+      [new Error('cut'), 503, 'unavailable'],
+    ] as const) {
+      const body = new ReadableStream({
+        pull: (controller) => controller.error(error),
+      })
+      const result = await call([serving(() => new Response(body))], { path: '/it' })
+      expect(result).toMatchObject({ statusCode: status, headers: { 'retry-after': expect.any(String) } })
+      expect(JSON.parse(result.body)).toMatchObject({ code, instance: '/it' })
+    }
   })
 
   it('that is larger than Lambda takes back is a problem that says so, and is not read to its end', async () => {

@@ -1,6 +1,6 @@
 /** HTTP as API Gateway (payload format 2.0) and function URLs bring it, and take it back. */
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
-import { Problem, problemResponse } from '#shared/errors.ts'
+import { Problem, problemResponse, unavailable } from '#shared/errors.ts'
 import type { CloudFunction } from '../cloud/open.ts'
 import { ANSWER_BYTES_MAX, GATEWAY_MS } from './limits.ts'
 
@@ -99,10 +99,20 @@ function tooLarge(instance: string): Problem {
   return new Problem('too-large', detail, { status: 502 })
 }
 
+/** Nothing of the answer was sent yet, so that it can still be said that there is none. */
+function brokenOff(error: unknown): Problem {
+  return error instanceof Problem ? error : unavailable('body of the answer', error)
+}
+
 /** As one object, which is what a gateway takes. */
 export async function wholeResult(response: Response, instance: string): Promise<APIGatewayProxyStructuredResultV2> {
-  const body = await bodyOf(response)
-  if (body === null) return await wholeResult(problemResponse(tooLarge(instance), { instance }), instance)
+  const body = await bodyOf(response).catch(brokenOff)
+  const problem = body === null ? tooLarge(instance) : body
+  if (problem instanceof Problem) return await wholeResult(problemResponse(problem, { instance }), instance)
+  return resultOf(response, problem)
+}
+
+function resultOf(response: Response, body: Buffer): APIGatewayProxyStructuredResultV2 {
   const head = headOf(response)
   if (body.byteLength === 0) return head
   return isText(response.headers)

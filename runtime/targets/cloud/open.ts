@@ -13,7 +13,7 @@ import { drain, type DrainOptions } from '../../shutdown.ts'
 import type { HttpContext } from '../../triggers/http.ts'
 import { deliver, reportDead, type RequestOf } from '../../triggers/queue.ts'
 import { tick } from '../../triggers/timer.ts'
-import { attemptOf } from './attempt.ts'
+import { standingOf } from './standing.ts'
 import { checkAuth } from './auth.ts'
 import { warmUp } from './warm-up.ts'
 import { type BundledFunction, foundIn } from './functions.ts'
@@ -130,7 +130,11 @@ function queueEdgeOf(core: Core): Pick<CloudFunction, 'functionOf' | 'deliver' |
       if (trigger.type !== 'queue') throw new Error(`${fn.name} is no queue function.`)
       const maxMs = maxOf(remainingMs)
       if (maxMs === 0) return { kind: 'retry', reason: 'no time left', afterMs: 0, counted: false }
-      const attempt = await attemptOf(core.bindings.tasks, message, received, trigger.maxAttempts)
+      const standing = await standingOf(core.bindings.tasks, message, received, trigger.maxAttempts)
+      if ('heldMs' in standing) {
+        return { kind: 'retry', reason: 'another delivery is at work', afterMs: standing.heldMs, counted: false }
+      }
+      const { attempt } = standing
       const verdict = await deliver(fn, { message, attempt }, core, maxMs, requestOf)
       return await bury(core, fn, decide(verdict, { message, attempt }, trigger))
     },

@@ -3,7 +3,8 @@ import { unavailable } from '#shared/errors.ts'
 import { type Message, taskCreated, taskSettled, variantWanted } from '#shared/message.ts'
 import type { Callback, Task } from '#shared/task.ts'
 import { testTask } from '../../../test/tasks.ts'
-import { attemptOf } from './attempt.ts'
+import { CHECK_LEASE_MS } from '#shared/limits.ts'
+import { standingOf } from './standing.ts'
 
 const MAX = 4
 const { id } = testTask()
@@ -11,12 +12,17 @@ const created = taskCreated(id)
 const settled = taskSettled(id)
 const wanted = variantWanted(id, { variant: 'a', format: 'webp' })
 
-async function attempt(message: Message, task: Partial<Task> | null | 'away', received: number | null) {
+async function standing(message: Message, task: Partial<Task> | null | 'away', received: number | null) {
   const get = async (): Promise<Task | null> => {
     if (task === 'away') throw unavailable('task store')
     return task && testTask(task)
   }
-  return await attemptOf({ get }, message, received, MAX)
+  return await standingOf({ get }, message, received, MAX)
+}
+
+async function attempt(...args: Parameters<typeof standing>): Promise<number | null> {
+  const found = await standing(...args)
+  return 'attempt' in found ? found.attempt : null
 }
 
 test.each([
@@ -29,7 +35,32 @@ test.each([
   ['no count of the platform', null, 0, 1],
   ['no count of the platform, two starts', null, 2, 3],
 ])('of an unfinished task: %s', async (_what, received, deliveries, expected) => {
-  expect(await attempt(created, { status: 'processing', deliveries }, received)).toBe(expected)
+  const task = { status: 'processing', deliveries, nextCheckAt: Date.now() - 1 } as const
+  expect(await attempt(created, task, received)).toBe(expected)
+})
+
+test('starts that met a store that was away are none of its attempts', async () => {
+  const lastError = { code: 'unavailable', message: 'away' } as const
+  const task = { status: 'processing', deliveries: 9, uncounted: 8, lastError } as const
+  for (const received of [null, 9]) expect(await attempt(created, task, received)).toBe(2)
+})
+
+test('a duplicate of a message that is at work waits for its end', async () => {
+  const nextCheckAt = Date.now() + CHECK_LEASE_MS
+  const task = { status: 'processing', deliveries: 1, nextCheckAt } as const
+  for (const received of [1, 2, null]) {
+    const found = await standing(created, task, received)
+    expect(found).toEqual({ heldMs: expect.closeTo(CHECK_LEASE_MS, -3) })
+  }
+})
+
+test.each([
+  ['nobody has begun with', { status: 'pending' }],
+  ['a start has failed', { status: 'processing', lastError: { code: 'source-timeout', message: 'slow' } }],
+  ['a start has died', { status: 'processing', nextCheckAt: Date.now() - 1 }],
+] as const)('what %s waits for nobody', async (_what, task) => {
+  const ahead = { deliveries: 1, nextCheckAt: Date.now() + CHECK_LEASE_MS, ...task }
+  expect(await attempt(created, ahead, 2)).toBe(2)
 })
 
 test.each([
