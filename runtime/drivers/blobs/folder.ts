@@ -2,7 +2,7 @@
 import { mkdir, open, rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOf, isMissing, reach } from './faults.ts'
-import { together } from './together.ts'
+import { together } from '../together.ts'
 
 /** Times that a folder which another request removes under our hands is made again. */
 const FOLDER_TRIES = 10

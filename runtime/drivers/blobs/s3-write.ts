@@ -52,14 +52,18 @@ async function* partsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<{ bod
 }
 
 /** True when `write` made the object, false when it was there. */
-async function unlessTaken(write: () => Promise<unknown>, signal: AbortSignal | undefined): Promise<boolean> {
+async function unlessTaken(
+  write: () => Promise<unknown>,
+  signal: AbortSignal | undefined,
+  contestsMax = CONTESTS_MAX,
+): Promise<boolean> {
   for (let contests = 1; ; contests++) {
     const outcome = await reach(
       write().then(
         () => 'created' as const,
         (error: unknown) => {
           if (isTaken(error)) return 'taken' as const
-          if (isContested(error) && contests < CONTESTS_MAX) return 'contested' as const
+          if (isContested(error) && contests < contestsMax) return 'contested' as const
           throw error
         },
       ),
@@ -103,7 +107,8 @@ async function beginUpload(bucket: Bucket, key: BlobKey, signal: AbortSignal | u
     async complete() {
       await underWay
       const complete = { ...upload, MultipartUpload: { Parts: parts }, IfNoneMatch: '*' }
-      return await unlessTaken(() => client.send(new CompleteMultipartUploadCommand(complete), aborting), signal)
+      // Contested, it must be begun anew, with all of its parts: that is whoever's who has the source.
+      return await unlessTaken(() => client.send(new CompleteMultipartUploadCommand(complete), aborting), signal, 1)
     },
     async abandon() {
       const ending = { abortSignal: AbortSignal.timeout(timeouts.letGoMs) }

@@ -7,7 +7,7 @@ import type { Lease, Leases } from './sqlite-leases.ts'
 
 /** Wait after a failure of the file itself. */
 const OUTAGE_RETRY_MS = 1_000
-/** Longest sleep: a wall clock that is set back must not put messages off for as long. */
+/** Longest sleep: a wall clock that was set on meanwhile is seen. One that was set back puts off what it finds in the future. */
 const SLEEP_MAX_MS = MINUTE_MS
 
 export interface ConsumerContext {

@@ -6,39 +6,14 @@ import type { Db, FindOptions } from 'mongodb'
 import { MINUTE_MS } from '#shared/limits.ts'
 import { isTerminal, type Task } from '#shared/task.ts'
 import { DURABLE, READ, READ_MAJORITY } from '../mongodb/concerns.ts'
+import { together } from '../together.ts'
 
 /** An end older than this is durable: the journal is written ten times a second; the rest is for clocks that differ. */
 const FRESH_MS = MINUTE_MS
 
-/**
- * Each who asks gets a run that began after the asking; those who ask while one is under way share the next. At most
- * one is under way.
- */
-export function sharedRuns<Argument>(
-  run: (argument: Argument) => Promise<void>,
-): (argument: Argument) => Promise<void> {
-  let running: Promise<void> | null = null
-  let next: Promise<void> | null = null
-  const start = (argument: Argument): Promise<void> => {
-    running = run(argument).finally(() => {
-      running = null
-    })
-    return running
-  }
-  return (argument) => {
-    if (!running) return start(argument)
-    const startNext = (): Promise<void> => {
-      next = null
-      return start(argument)
-    }
-    next ??= running.then(startNext, startNext)
-    return next
-  }
-}
-
 /** Resolves once all that the server had when it was called is durable: a durable write comes after it in the log. */
 export function flushes(): (db: Db) => Promise<void> {
-  return sharedRuns(async (db) => {
+  return together(async (db: Db) => {
     const counts = db.collection<{ _id: string; count: number }>('meta')
     await counts.updateOne({ _id: 'flushes' }, { $inc: { count: 1 } }, DURABLE)
   })

@@ -2,15 +2,15 @@
  * `act`, one at a time for each key, shared by all who ask before it begins. Whoever asks while one runs is served by
  * the next: the one that runs may have begun before what they want it to see.
  */
-export function together(act: (key: string) => Promise<void>): (key: string) => Promise<void> {
-  const running = new Map<string, Promise<void>>()
-  const next = new Map<string, Promise<void>>()
-  const begin = (key: string): Promise<void> => {
+export function together<Key>(act: (key: Key) => Promise<void>): (key: Key) => Promise<void> {
+  const running = new Map<Key, Promise<void>>()
+  const next = new Map<Key, Promise<void>>()
+  const begin = (key: Key): Promise<void> => {
     const acting = act(key).finally(() => running.delete(key))
     running.set(key, acting)
     return acting
   }
-  const beginAfter = async (key: string, before: Promise<void>): Promise<void> => {
+  const beginAfter = async (key: Key, before: Promise<void>): Promise<void> => {
     await before.catch(() => {})
     next.delete(key)
     await begin(key)
