@@ -8,6 +8,8 @@ export type OpenBindings = Omit<Bindings, 'settings' | 'invocation'>
 
 export interface Gate {
   closed: boolean
+  /** What goes on behind the answer is its body: no caller waits for a slot meanwhile. */
+  readonly answered: boolean
   readonly signal: AbortSignal
 }
 
@@ -31,12 +33,15 @@ export function endWaitsOf(tasks: TaskStore): void {
   open?.forEach((end) => end())
 }
 
-/** `changes` with a place of its own in WAITERS_MAX; beyond it the present state is all that comes. */
-function boundedChanges(tasks: TaskStore): TaskStore['changes'] {
+type Changes = TaskStore['changes']
+
+/** `changes`; before the answer with a place in WAITERS_MAX, beyond which the present state is all that comes. */
+function boundedChanges(tasks: TaskStore): (gate: Gate, ...args: Parameters<Changes>) => ReturnType<Changes> {
   waits.set(tasks, new Set())
-  return async function* changes(id, signal) {
+  return async function* changes({ answered }, id, signal) {
     const open = waits.get(tasks)
-    if (!open || waiters >= WAITERS_MAX) {
+    const place = answered ? 0 : 1
+    if (!open || waiters + place > WAITERS_MAX) {
       yield await tasks.get(id)
       return
     }
@@ -45,13 +50,13 @@ function boundedChanges(tasks: TaskStore): TaskStore['changes'] {
     open.add(end)
     signal.addEventListener('abort', end, { once: true })
     if (signal.aborted) end()
-    waiters++
+    waiters += place
     try {
       yield* tasks.changes(id, ended.signal)
       // Ended by a drain: the change that it waited for may have come, and not been read yet.
       if (ended.signal.aborted && !signal.aborted) yield await tasks.get(id)
     } finally {
-      waiters--
+      waiters -= place
       open.delete(end)
       signal.removeEventListener('abort', end)
     }
@@ -98,8 +103,10 @@ export function guardBindings(open: OpenBindings): BindingsOf {
   for (const name of NAMES) {
     Object.defineProperty(InvocationBindings.prototype, name, {
       get(this: InvocationBindings) {
-        const put = name === 'blobs' ? { put: gatedPut(open.blobs, this.gate) } : {}
-        return (this.touched[name] ??= guarded(open[name], this.gate, name === 'tasks' ? { changes } : put))
+        const { gate } = this
+        const put = name === 'blobs' ? { put: gatedPut(open.blobs, gate) } : {}
+        const waited = { changes: (...args: Parameters<Changes>) => changes(gate, ...args) }
+        return (this.touched[name] ??= guarded(open[name], gate, name === 'tasks' ? waited : put))
       },
     })
   }

@@ -48,6 +48,7 @@ export class RunningInvocation implements Invocation, Gate {
   readonly traceparent: string
   readonly caller: Caller
   closed = false
+  answered = false
   readonly #request: Request
   readonly #context: InvocationContext
   readonly #root: RootLogger
@@ -143,7 +144,9 @@ export class RunningInvocation implements Invocation, Gate {
     watchDeadline(own)
   }
 
+  /** When it is answered, or too late. */
   stopDeadline(): void {
+    this.answered = true
     if (this.#deadline) forgetDeadline(this.#deadline)
   }
 

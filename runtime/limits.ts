@@ -11,7 +11,7 @@ export const STREAMS_MAX = 1_000
 export const UPLOAD_TOTAL_MS = 10 * MINUTE_MS
 /** What began with a body that stopped arriving may be undone for so long. */
 export const UNDO_MS = SECOND_MS
-/** Added to the longest queue timeout to get the default of DRAIN_MS. */
+/** Added to the longest timeout of a function to get the default of DRAIN_MS. */
 export const DRAIN_MARGIN_MS = 5 * SECOND_MS
 /** The end of DRAIN_MS that is for answering those who still wait for a task. */
 export const LAST_ANSWERS_MS = SECOND_MS

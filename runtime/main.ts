@@ -1,16 +1,14 @@
 /** The local runtime: opens the bindings, finds the functions, starts their triggers, and ends without losing anything. */
 import { fileURLToPath } from 'node:url'
-import { SECOND_MS } from '#shared/limits.ts'
 import type { OpenRuntimeBindings } from './bindings.ts'
 import type { Config } from './config.ts'
 import { openCore } from './core.ts'
 import { endWaitsOf } from './guard.ts'
 import { brokenOf } from '../console/health.ts'
-import { DRAIN_MARGIN_MS } from './limits.ts'
 import { type BrokenFunction, discover, type LoadedFunction } from './loader.ts'
 import { createLogger, type RootLogger } from '../console/logger.ts'
 import { createMetrics } from '../console/metrics.ts'
-import { drain } from './shutdown.ts'
+import { drain, drainMs } from './shutdown.ts'
 import { openLocal } from '../stacks/local.ts'
 import { openTelemetry } from '../telemetry/open.ts'
 import { createHosts } from './targets/node/hosts.ts'
@@ -41,12 +39,6 @@ export interface Runtime {
 }
 
 const FUNCTIONS = fileURLToPath(new URL('../functions', import.meta.url))
-
-/** DRAIN_MS, or the longest queue timeout and a margin. */
-export function drainMs({ DRAIN_MS }: Pick<Config, 'DRAIN_MS'>, functions: readonly LoadedFunction[]): number {
-  const queues = functions.filter(({ config: { trigger } }) => trigger.type === 'queue')
-  return DRAIN_MS ?? Math.max(SECOND_MS, ...queues.map(({ config: { timeoutMs } }) => timeoutMs)) + DRAIN_MARGIN_MS
-}
 
 export async function startRuntime(config: Config, options: StartOptions = {}): Promise<Runtime> {
   const telemetry = await openTelemetry(config)

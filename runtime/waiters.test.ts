@@ -12,6 +12,7 @@ test('one waiter too many is answered at once, and a place that is left is free'
   const { id } = await pendingTask(env)
   const bindings = guardBindings(env)(testSettings(), testInvocation(), {
     closed: false,
+    answered: false,
     signal: new AbortController().signal,
   })
   const wait = async (leaving: AbortController): Promise<(Task | null)[]> => {
@@ -37,4 +38,17 @@ test('one waiter too many is answered at once, and a place that is left is free'
   crowd.abort()
   await Promise.allSettled([...waiting, next])
   expect(waiterCount()).toBe(0)
+})
+
+test('what goes on behind an answer takes no place of those who wait for theirs', async () => {
+  await using env = await testBindings()
+  const { id } = await pendingTask(env)
+  const gate = { closed: false, answered: true, signal: new AbortController().signal }
+  const bindings = guardBindings(env)(testSettings(), testInvocation(), gate)
+  const gone = new AbortController()
+  const changes = bindings.tasks.changes(id, gone.signal)[Symbol.asyncIterator]()
+  expect((await changes.next()).value).toMatchObject({ id })
+  expect(waiterCount()).toBe(0)
+  gone.abort()
+  await changes.next()
 })

@@ -5,7 +5,7 @@
 import type { Config } from '../../config.ts'
 import { drainOnSignal, outliveStrays } from '../../../cli/signals.ts'
 import { pathOf } from '../../invoke.ts'
-import { DRAIN_MARGIN_MS } from '../../limits.ts'
+import { drainMs } from '../../shutdown.ts'
 import type { HttpHandler } from '../../triggers/http.ts'
 import { type CloudFunction, type CloudOptions, openCloudFunction } from '../cloud/open.ts'
 import { pushEndpoint } from '../cloud/pushed.ts'
@@ -24,10 +24,6 @@ export function knativeHandler(cloud: CloudFunction): HttpHandler {
   }
 }
 
-function drainMs({ config, functions }: CloudFunction): number {
-  return config.DRAIN_MS ?? Math.max(...functions.map(({ config: { timeoutMs } }) => timeoutMs)) + DRAIN_MARGIN_MS
-}
-
 function portOf({ PORT, SERVER_PORT }: Config): number {
   return PORT ?? SERVER_PORT
 }
@@ -36,7 +32,7 @@ export async function serveKnative(options: CloudOptions): Promise<Listening & {
   const cloud = await openCloudFunction({ waitMaxMs: Infinity, ...options })
   outliveStrays((line) => cloud.logger.error(line))
   const server = await listenUntilClosed(nodeServer(knativeHandler(cloud)), portOf(options.config), '0.0.0.0')
-  const stop = (): Promise<void> => cloud.drain([server], drainMs(cloud))
+  const stop = (): Promise<void> => cloud.drain([server], drainMs(cloud.config, cloud.functions))
   drainOnSignal(stop, (line) => cloud.logger.info(line))
   return { ...server, stop }
 }
