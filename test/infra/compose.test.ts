@@ -117,7 +117,7 @@ describe('the stack', () => {
 
   test.each(['api-backend', 'worker'])('%s has the time that its drain takes', (name) => {
     const timeouts = configs
-      .filter((each) => functionsOf(name).includes(each.name) && each.config.trigger.type === 'queue')
+      .filter((each) => functionsOf(name).includes(each.name))
       .map(({ config }) => config.timeoutMs)
     const grace = Number(/^(\d+)s$/.exec(byDefault(stack.services[name]!.stop_grace_period!))![1]) * 1_000
     expect(grace).toBeGreaterThan(Math.max(0, ...timeouts) + DRAIN_MARGIN_MS + FLUSH_MS)
