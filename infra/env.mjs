@@ -37,6 +37,8 @@ function valuesFor({ domain = 'localhost', email = '' }, { uid, gid }, dashboard
     GRAFANA_PASSWORD: hex(),
     UID: uid,
     GID: gid,
+    // The compose files know the version that they were made for; a copy here would outlive each upgrade.
+    APP_VERSION: '',
     // Of each worker of compose; the example has the default of a process by itself.
     CONCURRENCY: 5,
   }

@@ -84,6 +84,11 @@ test('domain and address are taken; another option is refused, and nothing is wr
   await expect(written()).rejects.toThrow(/ENOENT/)
 })
 
+test('the version is not pinned: after an upgrade it is that of the compose files', async () => {
+  await env()
+  expect(parseEnv(await written()).APP_VERSION).toBe('')
+})
+
 test('a value is read alike by a shell', async () => {
   await env()
   const shell = `export $(grep -E '^(MONGO_PASSWORD|API_KEY)=' .env) && echo "$MONGO_PASSWORD $API_KEY"`
