@@ -69,6 +69,8 @@ export interface QueueDriver extends Queue {
   deadLetters(queue: string, limit: number): Promise<DeadLetter[]>
   /** Where a platform delivers, and not `consume`: puts the letter on `<queue>-dead`. Durable when it resolves. */
   bury?(letter: DeadLetter): Promise<void>
+  /** False: what dies on this queue is left to the platform to bury. Default: true, where there is `bury`. */
+  hasGrave?(queue: string): boolean
   /** Where a platform delivers, and its own retries cannot wait: adds the delivery anew, to come after so many ms. */
   later?(delivery: Delivery, afterMs: number): Promise<void>
   /** Where a platform delivers: what it handed out under this receipt comes again after so many ms, not at its own time. */

@@ -66,10 +66,11 @@ describe('CloudEvents over HTTP', () => {
     expect(asked[2]!.headers['ce-deadreason']).toBe('k%C3%B6ln%20100%25%20%22dead%22')
   })
 
-  test('without any sink for the dead there is no burying: the platform does it', () => {
-    const buries = (sinks: Record<string, string>): boolean => 'bury' in cloudEventsQueue({ sinks })
-    expect(buries({ 'image-processing': server.url })).toBe(false)
-    expect(buries({ 'image-processing-dead': server.url })).toBe(true)
+  test('where a queue has no sink for its dead there is no burying: the platform does it', () => {
+    const sinks = { 'image-processing': server.url, 'task-callbacks-dead': server.url }
+    const buries = ['image-processing', 'task-callbacks'].map((queue) => cloudEventsQueue({ sinks }).hasGrave!(queue))
+    expect(buries).toEqual([false, true])
+    expect(cloudEventsQueue({ sinks, sink: server.url }).hasGrave!('image-processing')).toBe(true)
   })
 
   test('without a sink it is an outage, and the cause says what to set', async () => {

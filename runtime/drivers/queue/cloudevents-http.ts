@@ -1,7 +1,7 @@
 /** Messages as CloudEvents over HTTP, in binary mode, to a sink of Knative Eventing: a broker, a channel, or a service. */
 import { attributeHeaders } from '#shared/attribute.ts'
 import { unavailable } from '#shared/errors.ts'
-import type { DeadLetter, QueueDriver } from '#shared/consumer.ts'
+import type { QueueDriver } from '#shared/consumer.ts'
 import { deliveredQueue } from './delivered.ts'
 import { type Attributes, attributesOf, attributesOfLetter, deadQueueOf } from './event-attributes.ts'
 import { post } from './post.ts'
@@ -16,8 +16,9 @@ export interface CloudEventsOptions {
 }
 
 export function cloudEventsQueue({ sink, sinks = {}, extensions = {} }: CloudEventsOptions): QueueDriver {
+  const sinkOf = (queue: string): string | undefined => (Object.hasOwn(sinks, queue) ? sinks[queue] : sink)
   async function emit(queue: string, attributes: Attributes, data: unknown): Promise<void> {
-    const url = Object.hasOwn(sinks, queue) ? sinks[queue] : sink
+    const url = sinkOf(queue)
     if (url === undefined)
       throw unavailable('queue', new Error(`no sink for ${queue}: neither K_SINK nor SINKS has one`))
     await post(url, {
@@ -26,15 +27,13 @@ export function cloudEventsQueue({ sink, sinks = {}, extensions = {} }: CloudEve
     })
   }
 
-  const bury = async (letter: DeadLetter): Promise<void> =>
-    await emit(deadQueueOf(letter.message.queue), attributesOfLetter(letter), letter.message.data)
-  const queue: QueueDriver = deliveredQueue({
-    platform: 'Knative Eventing',
-    send: (message) => emit(message.queue, attributesOf(message), message.data),
-    bury,
-  })
-  const hasGraves = sink !== undefined || Object.keys(sinks).some((name) => name.endsWith('-dead'))
-  // With nowhere to bury, the platform does it, by its deadLetterSink.
-  if (!hasGraves) delete queue.bury
-  return queue
+  return {
+    ...deliveredQueue({
+      platform: 'Knative Eventing',
+      send: (message) => emit(message.queue, attributesOf(message), message.data),
+      bury: (letter) => emit(deadQueueOf(letter.message.queue), attributesOfLetter(letter), letter.message.data),
+    }),
+    // With nowhere to bury, the platform does it, by its deadLetterSink.
+    hasGrave: (queue) => sinkOf(deadQueueOf(queue)) !== undefined,
+  }
 }

@@ -6,7 +6,14 @@ import { type App, createApp } from '#shared/http.ts'
 import { taskCreated, variantWanted } from '#shared/message.ts'
 import { newTaskId } from '#shared/task.ts'
 import { waitFor } from '#shared/wait.ts'
-import { answering, QUEUE, QUEUE_CONFIG, testCloud, TIMER_CONFIG } from '../../../test/clouds/cloud.ts'
+import {
+  answering,
+  QUEUE,
+  QUEUE_CONFIG,
+  type RecordedQueue,
+  testCloud,
+  TIMER_CONFIG,
+} from '../../../test/clouds/cloud.ts'
 import { testTask } from '../../../test/tasks.ts'
 import { openCloudFunction } from './open.ts'
 import { warmUp } from './warm-up.ts'
@@ -196,12 +203,17 @@ describe('a message', () => {
     ])
   })
 
-  it('that its platform is to bury is told too', async () => {
+  it.each([
+    ['its platform', (queue: RecordedQueue) => void delete queue.bury],
+    ["its platform, as this queue's", (queue: RecordedQueue) => void (queue.hasGrave = (name) => name !== QUEUE)],
+  ])('that is left to %s to bury is told too', async (_whom, leave) => {
     const { options, queue, log } = testCloud([{ name: 'worker', config: QUEUE_CONFIG, app: refused }])
-    delete queue.bury
+    leave(queue)
     const cloud = await openCloudFunction(options)
     const decision = await cloud.deliver(taskCreated(newTaskId()), { received: 1, remainingMs: 9_000 })
-    expect(decision.kind === 'dead' && decision.buried).toBeFalsy()
+    expect(decision).toMatchObject({ kind: 'dead' })
+    expect(decision).not.toHaveProperty('buried')
+    expect(queue.buried).toEqual([])
     await log.line('its death', ({ msg }) => msg === 'message is dead')
   })
 

@@ -81,14 +81,15 @@ async function bury(core: Core, fn: LoadedFunction, decision: Decision): Promise
   if (decision.kind !== 'dead') return decision
   const { letter } = decision
   const { queue } = core.bindings
+  const burying = queue.hasGrave?.(letter.message.queue) === false ? undefined : queue.bury?.(letter)
   try {
-    await queue.bury?.(letter)
+    await burying
   } catch (err) {
     core.logger.error({ err, message: letter.message.id }, 'dead letter not written')
     return { kind: 'retry', reason: 'dead letter not written', afterMs: 0, counted: false }
   }
   reportDead(fn, letter, core)
-  return queue.bury ? { ...decision, buried: true } : decision
+  return burying ? { ...decision, buried: true } : decision
 }
 
 function timerOf({ functions }: Core, name: string | undefined): LoadedFunction {
