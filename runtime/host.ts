@@ -1,12 +1,13 @@
 /** Where a function's app runs: in this process, or in containers. invoke knows only this. */
 import type { Bindings } from '#shared/bindings.ts'
 import type { App } from '#shared/http.ts'
+import { notStarted } from '#shared/not-started.ts'
 import { describeApp, type Description } from '../console/describe.ts'
 
 export interface FunctionHost {
   /** Imports the app and checks it; rejects with the reason why it cannot be served. */
   load(): Promise<void>
-  /** Rejects with FunctionDied when the function's process ends first. `task`: what the trigger says it is about. */
+  /** Rejects with FunctionDied when its process ends first, with `notStarted` before it began. `task`: what the trigger says it is about. */
   fetch(request: Request, env: Bindings, task?: string): Promise<Response>
   /** The app's part of the OpenAPI document. */
   describe(): Promise<Description>
@@ -47,9 +48,10 @@ export function inlineHost(index: string, check: (app: unknown) => App): Functio
     loading ??= (import(index) as Promise<InlineModule>).then((module) => (app = check(module.default)))
     return await loading
   }
+  const refuse = (cause: unknown): Promise<never> => Promise.reject(notStarted(cause))
   return {
     load: async () => void (await load()),
-    fetch: async (request, env) => await (app ?? (await load())).fetch(request, env),
+    fetch: async (request, env) => await (app ?? (await load().catch(refuse))).fetch(request, env),
     describe: async () => describeApp(await load()),
     close: async () => {},
   }

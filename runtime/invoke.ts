@@ -1,7 +1,6 @@
 /** The one way in: (function, Request, context) → Response. Every trigger and every target goes through here. */
 import type { Bindings, Settings } from '#shared/bindings.ts'
-import { Problem, problemResponse } from '#shared/errors.ts'
-import { NOT_RUN_HEADER } from '#shared/verdict.ts'
+import { Problem, problemResponse, uncounted } from '#shared/errors.ts'
 import { guardBindings, type OpenBindings } from './guard.ts'
 import { FunctionDied, RunningInvocation, RuntimeClosing, type InvocationContext } from './invocation.ts'
 import { BUSY_RETRY_SECONDS } from './limits.ts'
@@ -30,8 +29,7 @@ export function pathOf(url: string): string {
 
 /** The runtime's own 503: the function never ran, so a queue message loses no attempt by it. */
 function noSlot(fn: LoadedFunction): Problem {
-  const headers = { 'Retry-After': String(BUSY_RETRY_SECONDS), [NOT_RUN_HEADER]: '1' }
-  return new Problem('unavailable', `${fn.name} has no free slot.`, { headers })
+  return uncounted(new Problem('unavailable', `${fn.name} has no free slot.`), BUSY_RETRY_SECONDS)
 }
 
 function asProblem(cause: unknown): Problem {

@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import type { Bindings } from '#shared/bindings.ts'
+import { type Problem, problemResponse } from '#shared/errors.ts'
+import { verdictOf } from '#shared/verdict.ts'
 import { FIXTURES } from '../test/runtime/function.ts'
 import { inlineHost, checkApp, type FunctionHost } from './host.ts'
 import { checkConfig, discover, indexOf } from './loader.ts'
@@ -118,6 +121,14 @@ describe('loading inline', () => {
     expect(queue).toBe('index.ts of a queue function must answer POST /')
     expect(throws).toBe('it throws when it is loaded')
     expect(inline).toBe(null)
+  })
+
+  it('that fails is no attempt of who asked: nothing of the function ran', async () => {
+    const host = inlineHost(indexOf(join(FIXTURES, 'broken-throws')), (app) => checkApp(app, 'http'))
+    const refused = await host.fetch(new Request('http://localhost/'), {} as Bindings).catch((error: Problem) => error)
+    expect(refused).toMatchObject({ status: 503, cause: { message: 'it throws when it is loaded' } })
+    const verdict = verdictOf(problemResponse(refused as Problem, { instance: '/' }))
+    expect(verdict).toMatchObject({ kind: 'retry', counted: false, afterMs: 5_000 })
   })
 })
 

@@ -108,7 +108,7 @@ describe('the edge', () => {
       ).toBeTruthy()
     }
     expect(await (await server.fetch('/inline/ok')).text()).toBe('ok')
-    expect((await server.fetch('/broken-throws')).status).toBe(500)
+    expect((await server.fetch('/broken-throws')).status).toBe(503)
   })
 
   it('carries a trace from the request over the message to the lines of the queue function, and back', async () => {

@@ -108,11 +108,11 @@ describe('spans', () => {
   test('of a failure say so, and why', async () => {
     await using receiver = await otlpReceiver()
     await using runtime = await traced(receiver.url, ['inline', 'broken-throws'])
-    expect((await runtime.fetch('/broken-throws')).status).toBe(500)
+    expect((await runtime.fetch('/broken-throws')).status).toBe(503)
     expect((await runtime.fetch('/inline/nothing-there')).status).toBe(404)
     await runtime.runtime.close()
     const failed = await receiver.span('of the failure', ({ status }) => status.code === ERROR)
-    expect(failed.attributes).toMatchObject({ 'error.type': '500', 'http.response.status_code': 500 })
+    expect(failed.attributes).toMatchObject({ 'error.type': '503', 'http.response.status_code': 503 })
     expect(failed.events).toMatchObject([{ name: 'exception', attributes: { 'exception.type': 'Error' } }])
     // A client's mistake is no fault of the server.
     const missed = await receiver.span('of the 404', (span) => span.attributes['http.response.status_code'] === 404)

@@ -74,7 +74,7 @@ describe("a container's process", () => {
     const line = `ulimit -Sn 100 && exec "$0" --disable-warning=ExperimentalWarning "$1"`
     const script = fileURLToPath(new URL('../../../test/runtime/descriptors-parent.ts', import.meta.url))
     const { stdout, stderr } = spawnSync('sh', ['-c', line, process.execPath, script], { encoding: 'utf8' })
-    expect({ stdout, stderr }).toMatchObject({ stdout: '502 200\n' })
+    expect({ stdout, stderr }).toMatchObject({ stdout: '503 200\n' })
   })
 
   it('is replaced after its last invocation without cutting off the answer of that', async () => {

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { type ClientHttp2Session, connect } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { Bindings } from '#shared/bindings.ts'
+import { notStarted } from '#shared/not-started.ts'
 import type { Description } from '../../../console/describe.ts'
 import { DeadlinePassed, FunctionDied } from '../../invocation.ts'
 import type { AllowedCalls } from './call-rules.ts'
@@ -150,7 +151,7 @@ export function startContainer(init: Omit<ContainerInit, 'watch'>, options: Cont
       const { signal } = env.invocation
       // Its time went by while it waited for a container.
       if (signal.aborted) return clientGone()
-      if (ended || session.closed) throw new FunctionDied('The container ended before it answered.')
+      if (ended || session.closed) throw notStarted(new FunctionDied('The container ended before it was asked.'))
       served++
       const run = runs.begin(env, task)
       signal.addEventListener('abort', () => (late ||= signal.reason instanceof DeadlinePassed), { once: true })

@@ -25,6 +25,6 @@ it('a function whose first container could not start is broken until one runs', 
 it('one that never runs stays broken', async () => {
   await using broken = await containedFunction('broken-throws')
   await loadAll([broken.fn], () => undefined)
-  expect((await broken.call('/')).status).toBe(500)
+  expect((await broken.call('/')).status).toBe(503)
   expect(broken.fn.error).toBe('it throws when it is loaded')
 })

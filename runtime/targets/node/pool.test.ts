@@ -1,7 +1,10 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
+import { type Problem, problemResponse } from '#shared/errors.ts'
+import { verdictOf } from '#shared/verdict.ts'
 import { testInvocation, testSettings } from '../../../test/bindings.ts'
 import { until } from '../../../test/runtime/until.ts'
+import { FunctionDied, RuntimeClosing } from '../../invocation.ts'
 import type { Container, startContainer } from './container.ts'
 import { containerPool, type PoolOptions } from './pool.ts'
 
@@ -178,11 +181,38 @@ describe('a pool of containers', () => {
     await until('one runs', () => all[0]?.active() === 1)
     const waiting = Promise.allSettled([fetch(), fetch(), fetch()])
     all[0]!.kill()
-    const reasons = (await waiting).map((one) => (one as PromiseRejectedResult).reason.message)
+    const reasons = (await waiting).map((one) => (one as PromiseRejectedResult).reason.cause.message)
     expect(reasons).toEqual(Array(3).fill('too many files are open'))
     all[0]!.finish()
     await first
     await host.close()
+  })
+
+  it.each([
+    ['cannot be had', () => Promise.reject(new FunctionDied('the container ended while it was starting'))],
+    ['is not ready in time', () => Promise.reject(new Error('the container was not ready within 300 ms'))],
+  ])('whose container %s never began: the message loses no attempt, and load has the reason', async (_what, ready) => {
+    const { start } = fakes()
+    const failing: typeof startContainer = (...args) => Object.assign(start(...args), { ready: ready() })
+    const { host, fetch } = pool({ start: failing })
+    const reason = await ready().catch((error: Error) => error.message)
+    const refused = await fetch().catch((error: Problem) => error)
+    expect(refused).toMatchObject({ status: 503, code: 'unavailable', cause: { message: reason } })
+    const verdict = verdictOf(problemResponse(refused as Problem, { instance: '/' }))
+    expect(verdict).toMatchObject({ kind: 'retry', counted: false, afterMs: 5_000 })
+    await expect(host.load()).rejects.toThrow(reason)
+  })
+
+  it('whose container was still starting when the runtime closed says so', async () => {
+    const exit = Promise.withResolvers<never>()
+    const { start } = fakes()
+    const starting: typeof startContainer = (...args) => Object.assign(start(...args), { ready: exit.promise })
+    const { host, fetch } = pool({ start: starting })
+    const refused = expect(fetch()).rejects.toBeInstanceOf(RuntimeClosing)
+    const closed = host.close()
+    exit.reject(new FunctionDied('the container ended while it was starting'))
+    await refused
+    await closed
   })
 
   it('starts nothing after close, whoever waits', async () => {

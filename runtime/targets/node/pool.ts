@@ -1,4 +1,5 @@
 /** The containers of one function: started on demand, at most `max`, replaced when they die, let go when idle. */
+import { notStarted } from '#shared/not-started.ts'
 import type { Description } from '../../../console/describe.ts'
 import type { FunctionHost } from '../../host.ts'
 import { RuntimeClosing } from '../../invocation.ts'
@@ -27,6 +28,10 @@ export interface PoolOptions {
   lastIdleMs?: number
 }
 
+function closing(cause?: unknown): RuntimeClosing {
+  return new RuntimeClosing('The runtime is closing.', { cause })
+}
+
 export function containerPool(options: PoolOptions): FunctionHost {
   const waiting: (() => void)[] = []
   const recoveries: (() => void)[] = []
@@ -47,7 +52,7 @@ export function containerPool(options: PoolOptions): FunctionHost {
   /** A place in a container that is ready, reserved until the caller has begun. Waits where all are taken. */
   const take = async (): Promise<Member> => {
     for (;;) {
-      if (closed) throw new RuntimeClosing('The runtime is closing.')
+      if (closed) throw closing()
       const member = reserve()
       if (!member) {
         await new Promise<void>((resolve) => waiting.push(resolve))
@@ -66,6 +71,13 @@ export function containerPool(options: PoolOptions): FunctionHost {
       }
     }
   }
+  const takeToRun = async (): Promise<Member> => {
+    try {
+      return await take()
+    } catch (cause) {
+      throw closed ? closing(cause) : notStarted(cause)
+    }
+  }
   const describe = async (): Promise<Description> => {
     const member = await take()
     member.reserved--
@@ -77,9 +89,9 @@ export function containerPool(options: PoolOptions): FunctionHost {
     load: async () => void (await describe()),
     describe,
     async fetch(request, env, task) {
-      const member = await take()
+      const member = await takeToRun()
       const response = member.container.fetch(request, env, task).catch((cause: unknown) => {
-        throw closed ? new RuntimeClosing('The runtime ended the function.', { cause }) : cause
+        throw closed ? closing(cause) : cause
       })
       member.reserved--
       // One that never began left the place as it was.
