@@ -9,7 +9,7 @@ export type Verdict =
 
 /** Set by createApp's notFound: tells a function's own 404 from that of a router that matched nothing. */
 export const UNMATCHED_HEADER = 'x-revela-unmatched'
-/** On a 503 that says nothing of the message: the runtime's own (no slot, no start, draining), or that of a store that is away. */
+/** On a 503 that says nothing of the message: our own (no slot, no start, draining), or that of a store that is away. */
 export const NOT_RUN_HEADER = 'x-revela-not-run'
 
 const RETRIED_4XX: ReadonlySet<number> = new Set([408, 425, 429])
