@@ -7,7 +7,7 @@ import { describeApp, type Description } from '../console/describe.ts'
 export interface FunctionHost {
   /** Imports the app and checks it; rejects with the reason why it cannot be served. */
   load(): Promise<void>
-  /** Rejects with FunctionDied when its process ends first, with `notStarted` before it began. `task`: what the trigger says it is about. */
+  /** Rejects with FunctionDied when its process ends first, with `notStarted` before. `task`: what its trigger names. */
   fetch(request: Request, env: Bindings, task?: string): Promise<Response>
   /** The app's part of the OpenAPI document. */
   describe(): Promise<Description>

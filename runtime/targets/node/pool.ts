@@ -71,12 +71,8 @@ export function containerPool(options: PoolOptions): FunctionHost {
       }
     }
   }
-  const takeToRun = async (): Promise<Member> => {
-    try {
-      return await take()
-    } catch (cause) {
-      throw closed ? closing(cause) : notStarted(cause)
-    }
+  const refuse = (cause: unknown): never => {
+    throw closed ? closing(cause) : notStarted(cause)
   }
   const describe = async (): Promise<Description> => {
     const member = await take()
@@ -89,7 +85,7 @@ export function containerPool(options: PoolOptions): FunctionHost {
     load: async () => void (await describe()),
     describe,
     async fetch(request, env, task) {
-      const member = await takeToRun()
+      const member = await take().catch(refuse)
       const response = member.container.fetch(request, env, task).catch((cause: unknown) => {
         throw closed ? closing(cause) : cause
       })
