@@ -172,6 +172,7 @@ export function awsManifests(functions: readonly FoundFunction[], architecture: 
       S3Bucket: { Type: 'String', Description: 'The bucket of pictures, which is there already' },
       PublicUrl: { Type: 'String', Default: '', Description: 'Where clients find the API; links begin with it' },
       AllowHosts: { Type: 'String', Default: '', Description: 'ALLOW_HOSTS' },
+      CorsOrigins: { Type: 'String', Default: '', Description: 'CORS_ORIGINS' },
     },
     Globals: {
       Function: {
@@ -187,6 +188,7 @@ export function awsManifests(functions: readonly FoundFunction[], architecture: 
             S3_REGION: ref('AWS::Region'),
             PUBLIC_URL: ref('PublicUrl'),
             ALLOW_HOSTS: ref('AllowHosts'),
+            CORS_ORIGINS: ref('CorsOrigins'),
           },
         },
       },

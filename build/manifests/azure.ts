@@ -66,7 +66,9 @@ function settingsOf(functions: readonly FoundFunction[]) {
     FUNCTIONS: functions.map(({ name }) => name).join(','),
     S3_BUCKET: '${S3_BUCKET}',
     S3_ENDPOINT: '${S3_ENDPOINT}',
+    S3_REGION: '${S3_REGION}',
     PUBLIC_URL: '${PUBLIC_URL}',
+    CORS_ORIGINS: '${CORS_ORIGINS}',
     ...authOf(functions),
   }
   // A secret's name in a vault has no underscores.
@@ -91,8 +93,8 @@ const HEAD = `#!/usr/bin/env bash
 # Written by npm run build -- azure. The vault has the secrets; may be run again.
 set -euo pipefail
 cd "$(dirname "$0")"
-: "\${GROUP:?}" "\${LOCATION:?}" "\${STORAGE:?}" "\${VAULT:?}" "\${PREFIX:?}" "\${S3_BUCKET:?}" "\${S3_ENDPOINT:?}" "\${PUBLIC_URL:?}"
-export VAULT S3_BUCKET S3_ENDPOINT PUBLIC_URL
+: "\${GROUP:?}" "\${LOCATION:?}" "\${STORAGE:?}" "\${VAULT:?}" "\${PREFIX:?}" "\${S3_BUCKET:?}" "\${S3_ENDPOINT:?}" "\${S3_REGION:?}" "\${PUBLIC_URL:?}"
+export VAULT S3_BUCKET S3_ENDPOINT S3_REGION PUBLIC_URL CORS_ORIGINS="\${CORS_ORIGINS:-}"
 `
 
 function appOf(name: string, functions: readonly FoundFunction[]): string {

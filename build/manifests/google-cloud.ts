@@ -62,6 +62,7 @@ function environmentOf({ functions }: Unit, seconds: number) {
     S3_ENDPOINT: '${S3_ENDPOINT}',
     S3_REGION: '${S3_REGION}',
     PUBLIC_URL: '${PUBLIC_URL}',
+    CORS_ORIGINS: '${CORS_ORIGINS}',
     ...authOf(functions),
   }
   const secret = (name: string) => ({ name, valueFrom: { secretKeyRef: { name, key: 'latest' } } })
@@ -106,12 +107,12 @@ function serviceOf(unit: Unit) {
 }
 
 const HEAD = `#!/usr/bin/env bash
-# Written by npm run build -- google-cloud. Needs PROJECT, REGION, S3_BUCKET, S3_ENDPOINT and PUBLIC_URL; may be run again.
+# Written by npm run build -- google-cloud. May be run again.
 set -euo pipefail
 cd "$(dirname "$0")"
-: "\${PROJECT:?}" "\${REGION:?}" "\${S3_BUCKET:?}" "\${S3_ENDPOINT:?}" "\${PUBLIC_URL:?}"
+: "\${PROJECT:?}" "\${REGION:?}" "\${S3_BUCKET:?}" "\${S3_ENDPOINT:?}" "\${S3_REGION:?}" "\${PUBLIC_URL:?}"
 IMAGES="$REGION-docker.pkg.dev/$PROJECT/revela"
-export PROJECT S3_BUCKET S3_ENDPOINT S3_REGION="\${S3_REGION:-auto}" PUBLIC_URL IMAGES
+export PROJECT S3_BUCKET S3_ENDPOINT S3_REGION PUBLIC_URL IMAGES CORS_ORIGINS="\${CORS_ORIGINS:-}"
 CALLER="revela-events@$PROJECT.iam.gserviceaccount.com"
 url() { gcloud run services describe "$1" --region "$REGION" --format 'value(status.url)'; }
 there() { "$@" > /dev/null 2>&1; }
@@ -181,6 +182,8 @@ export function googleManifests(functions: readonly FoundFunction[]): Files {
     ...queuesIn(functions).map(subscriptionOf),
     ...timersIn(functions).map(jobOf),
   ].join('\n')
-  const files = units.map((unit) => [`service-${unit.name}.yaml`, stringify(serviceOf(unit), { lineWidth: 0 })])
+  // In quotes: what envsubst puts in stays one text, were it `*` or nothing.
+  const options = { lineWidth: 0, defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' } as const
+  const files = units.map((unit) => [`service-${unit.name}.yaml`, stringify(serviceOf(unit), options)])
   return { ...(Object.fromEntries(files) as Files), 'deploy.sh': script }
 }
