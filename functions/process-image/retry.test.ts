@@ -2,13 +2,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
 import { taskStoreAway, unavailable } from '#shared/errors.ts'
-import {
-  CHECK_LEASE_MS,
-  CHECK_MARGIN_MS,
-  HOUR_MS,
-  INTERRUPTIONS_MAX,
-  STORE_AWAY_GIVE_UP_MS,
-} from '#shared/limits.ts'
+import { CHECK_LEASE_MS, CHECK_MARGIN_MS, HOUR_MS, INTERRUPTIONS_MAX, STORE_AWAY_GIVE_UP_MS } from '#shared/limits.ts'
 import { variantKey } from '#shared/variant.ts'
 import { verdictOf } from '#shared/verdict.ts'
 import { testBindings, testSettings } from '../../test/bindings.ts'
