@@ -19,9 +19,14 @@ interface Container {
   env: { name: string; value?: string; valueFrom?: unknown }[]
   securityContext?: { runAsNonRoot?: boolean }
 }
+interface ServiceSpec {
+  timeoutSeconds: number
+  responseStartTimeoutSeconds?: number
+  containers: [Container]
+}
 interface Service {
   kind: string
-  spec: { template: { spec: { timeoutSeconds: number; containers: [Container] } } }
+  spec: { template: { spec: ServiceSpec } }
 }
 interface Lambda {
   Type: string
@@ -84,7 +89,6 @@ export function unitsOn(cloud: Cloud): DeployedUnit[] {
   return READERS[cloud](MANIFESTS[cloud].manifestsOf(functions, 'x64'))
 }
 
-export function securityOnKnative(): { runAsNonRoot?: boolean }[] {
-  const services = servicesOnKnative(MANIFESTS.knative.manifestsOf(functions, 'x64'))
-  return services.map(({ spec }) => spec.template.spec.containers[0].securityContext ?? {})
+export function specsOnKnative(): ServiceSpec[] {
+  return servicesOnKnative(MANIFESTS.knative.manifestsOf(functions, 'x64')).map(({ spec }) => spec.template.spec)
 }

@@ -11,7 +11,7 @@ import {
   messagesAtOnce,
   queuesIn,
   secretsOf,
-  timeoutSeconds,
+  unitSeconds,
   unitsOf,
 } from './common.ts'
 
@@ -34,7 +34,7 @@ function hostOf(functions: readonly FoundFunction[]) {
   }
   return {
     version: '2.0',
-    functionTimeout: clock(Math.max(...functions.map(timeoutSeconds))),
+    functionTimeout: clock(unitSeconds(functions)),
     extensions: { http: { routePrefix: '' }, ...(queues ? { queues } : {}) },
     extensionBundle: { id: 'Microsoft.Azure.Functions.ExtensionBundle', version: '[4.*, 5.0.0)' },
   }

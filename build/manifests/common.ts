@@ -1,6 +1,7 @@
 /** What the manifests of all platforms take from a config. */
 import { SECOND_MS } from '#shared/limits.ts'
 import type { FoundFunction, ResolvedConfig } from '../../runtime/loader.ts'
+import { UPLOAD_TOTAL_MS } from '../../runtime/limits.ts'
 import { PLATFORM_MARGIN_MS } from '../../runtime/targets/cloud/limits.ts'
 import { API } from '../parts.ts'
 
@@ -26,9 +27,18 @@ export function httpIn(functions: readonly FoundFunction[]): FoundFunction[] {
   return functions.filter(({ config }) => config.trigger.type === 'http')
 }
 
-/** The platform's own limit: the function's timeout comes first, and still has time for its answer. */
+/** The platform's own limit of a message or a tick: the function's timeout comes first, and still has time for its answer. */
 export function timeoutSeconds({ config }: FoundFunction): number {
   return Math.ceil((config.timeoutMs + PLATFORM_MARGIN_MS) / SECOND_MS)
+}
+
+/**
+ * The platform's limit of whatever these functions are sent. A request may take longer than its function: the function's
+ * timeout counts from the last byte that arrived, and an upload may arrive for UPLOAD_TOTAL_MS.
+ */
+export function unitSeconds(functions: readonly FoundFunction[]): number {
+  const uploadSeconds = httpIn(functions).length > 0 ? UPLOAD_TOTAL_MS / SECOND_MS : 0
+  return Math.max(uploadSeconds, ...functions.map(timeoutSeconds))
 }
 
 export function isIsolated({ config }: FoundFunction): boolean {

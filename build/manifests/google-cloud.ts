@@ -16,6 +16,7 @@ import {
   timersIn,
   timeoutSeconds,
   type Unit,
+  unitSeconds,
   unitsOf,
 } from './common.ts'
 
@@ -73,7 +74,7 @@ function environmentOf({ functions }: Unit, seconds: number) {
 }
 
 function serviceOf(unit: Unit) {
-  const seconds = Math.max(...unit.functions.map(timeoutSeconds))
+  const seconds = unitSeconds(unit.functions)
   const isIsolatedUnit = unit.functions.every(isIsolated)
   return {
     apiVersion: 'serving.knative.dev/v1',

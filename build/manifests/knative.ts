@@ -18,6 +18,7 @@ import {
   timersIn,
   timeoutSeconds,
   type Unit,
+  unitSeconds,
   unitsOf,
 } from './common.ts'
 
@@ -62,6 +63,7 @@ function requestsAtOnce({ functions }: Unit): number {
 function serviceOf(unit: Unit) {
   const { name, functions } = unit
   const isPublic = httpIn(functions).length > 0
+  const seconds = unitSeconds(functions)
   const secret = (variable: string) => ({
     name: variable,
     valueFrom: { secretKeyRef: { name: NAME, key: variable } },
@@ -78,7 +80,9 @@ function serviceOf(unit: Unit) {
       template: {
         spec: {
           containerConcurrency: requestsAtOnce(unit),
-          timeoutSeconds: Math.max(...functions.map(timeoutSeconds)),
+          timeoutSeconds: seconds,
+          // Its default is the cluster's, and less: an upload is answered when it has arrived.
+          responseStartTimeoutSeconds: seconds,
           enableServiceLinks: false,
           containers: [
             {
