@@ -2,13 +2,16 @@
 import type { Bindings } from './bindings.ts'
 import { Problem } from './errors.ts'
 import { MINUTE_MS } from './limits.ts'
-import type { DerivedFormat } from './message.ts'
+import { DERIVED_FORMATS, type DerivedFormat } from './message.ts'
+import { TASK_ID } from './task.ts'
+import { VARIANT_NAME } from './variant.ts'
 
 /** After so long it is tried anew: a file may have come back, or the machine have more time. */
-const GIVEN_UP_MS = 10 * MINUTE_MS
+export const GIVEN_UP_MS = 10 * MINUTE_MS
 
 /** `lost`: the variant's own file is gone. `failed`: it is there, and no attempt made the encoding of it. */
-export type GivenUp = 'lost' | 'failed'
+export const GIVEN_UP = ['lost', 'failed'] as const
+export type GivenUp = (typeof GIVEN_UP)[number]
 
 export interface Encoding {
   taskId: string
@@ -19,6 +22,12 @@ export interface Encoding {
 /** In the cache alone: where that is away, a reader is asked to come again, as while it is being made. */
 function keyOf({ taskId, variant, format }: Encoding): string {
   return `derived:${taskId}.${variant}.${format}`
+}
+
+/** True for the key of an encoding that there can be. */
+export function isGivenUpKey(key: string): boolean {
+  const [, taskId = '', variant = '', format = ''] = /^derived:([^.]*)\.([^.]*)\.([^.]*)$/.exec(key) ?? []
+  return TASK_ID.test(taskId) && VARIANT_NAME.test(variant) && DERIVED_FORMATS.some((known) => known === format)
 }
 
 export async function giveUp(cache: Bindings['cache'], encoding: Encoding, why: GivenUp): Promise<void> {

@@ -8,7 +8,7 @@ import { isSettled, TASK_ID, type Task } from './task.ts'
  * How long a settled task is served without asking the store. Short, because derived encodings are recorded after it
  * was cached, and because a cache in memory hears nothing of a deletion by another process.
  */
-const TASK_CACHE_MS = MINUTE_MS
+export const TASK_CACHE_MS = MINUTE_MS
 /** Longer than any reader can stay between its read of the store and its `add`, so that none revives a deleted task. */
 export const TOMBSTONE_MS = 10 * MINUTE_MS
 
@@ -20,6 +20,11 @@ export const TOMBSTONE: Tombstone = { deleted: true }
 
 export function taskCacheKey(id: string): string {
   return `task:${id}`
+}
+
+export function isTaskCacheKey(key: string): boolean {
+  const id = key.slice(key.indexOf(':') + 1)
+  return TASK_ID.test(id) && key === taskCacheKey(id)
 }
 
 /** An original that is to be discarded changes the document once more after the task has settled. */

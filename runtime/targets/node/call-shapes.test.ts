@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { CALLS } from '#shared/calls.ts'
+import { MINUTE_MS } from '#shared/limits.ts'
 import { taskCreated } from '#shared/message.ts'
 import { testTask, variantSpec } from '../../../test/tasks.ts'
 import { checkArgs } from './call-shapes.ts'
@@ -33,7 +34,9 @@ it.each([
   ['tasks.recordDerived', [id, '800x800', 'webp', file]],
   ['tasks.recordCallback', [id, callback, null]],
   ['tasks.postpone', [id, 1, 2]],
-  ['cache.set', [`task:${id}`, { any: ['thing', null] }, 5]],
+  ['cache.set', [`derived:${id}.800x800.webp`, 'failed', 10 * MINUTE_MS]],
+  ['cache.set', [`derived:${id}.${'a'.repeat(64)}.avif`, 'lost', 1]],
+  ['cache.add', [`task:${id}`, task, MINUTE_MS]],
   ['cache.get', [`task:${id}`]],
   ['queue.send', [{ ...message, data: null, traceparent: '00-a' }]],
   ['links.of', [{ id, source: task.source, options: { ...task.options, variants: [variantSpec()] } }]],
@@ -60,7 +63,21 @@ it.each([
   ['tasks.recordDerived', [id, '800x800', 'webp', { ...file, bytes: {} }], 'file.bytes'],
   ['tasks.recordCallback', [id, callback, { $gt: 0 }], 'nextCheckAt'],
   ['tasks.get', [{ $ne: null }], 'id'],
-  ['cache.set', [`task:${id}`, 1, {}], 'ttlMs'],
+  ['cache.set', [`derived:${id}.800x800.webp`, 'failed', {}], 'ttlMs'],
+  ['cache.set', [`derived:${id}.800x800.webp`, 'failed', 10 * MINUTE_MS + 1], 'ttlMs'],
+  ['cache.set', [`derived:${id}.800x800.webp`, 'failed', 0], 'ttlMs'],
+  ['cache.set', [`derived:${id}.800x800.webp`, 'later', 1], 'value'],
+  ['cache.set', [`derived:${id}.800x800.webp`, { any: 'thing' }, 1], 'value'],
+  ['cache.set', [`derived:${id}.${'a'.repeat(65)}.webp`, 'failed', 1], 'key'],
+  ['cache.set', [`derived:${id}.800x800.jpeg`, 'failed', 1], 'key'],
+  ['cache.set', [`derived:${id}.800x800.webp.1`, 'failed', 1], 'key'],
+  ['cache.set', [`derived:${id}.webp`, 'failed', 1], 'key'],
+  ['cache.set', [`x:${id}.800x800.webp`, 'failed', 1], 'key'],
+  ['cache.set', [`task:${id}`, 'failed', 1], 'key'],
+  ['cache.add', [`task:${id}.1`, task, 1], 'key'],
+  ['cache.add', [`derived:${id}.800x800.webp`, task, 1], 'key'],
+  ['cache.add', [`task:${id}`, { id }, 1], 'value.schemaVersion'],
+  ['cache.add', [`task:${id}`, task, MINUTE_MS + 1], 'ttlMs'],
 ] as const)('%s refuses %j', (call, args, place) => {
   expect(() => checkArgs(call, args)).toThrow(`${call} was called with a ${place} that it does not take: `)
 })

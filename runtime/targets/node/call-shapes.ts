@@ -1,7 +1,9 @@
 /** What the arguments of each call look like: whoever took a container over may send any, and a store believes its types. */
 import { z } from 'zod'
 import type { Call } from '#shared/calls.ts'
+import { GIVEN_UP, GIVEN_UP_MS, isGivenUpKey } from '#shared/given-up.ts'
 import { DERIVED_FORMATS } from '#shared/message.ts'
+import { isTaskCacheKey, TASK_CACHE_MS } from '#shared/read-task.ts'
 import { STATUSES } from '#shared/task.ts'
 import { callback, options, source, storedFile, taskDocument, taskError, variant } from '#shared/task-schema.ts'
 import { VARIANT_NAME } from '#shared/variant.ts'
@@ -138,15 +140,16 @@ const SHAPES: Record<Call, Args> = {
     ['id', text],
   ],
   'cache.get': [['key', text]],
+  // What functions keep in the cache, and no more of it: every key costs memory that all share.
   'cache.add': [
-    ['key', text],
-    ['value', z.unknown()],
-    ['ttlMs', ms],
+    ['key', text.refine(isTaskCacheKey)],
+    ['value', taskDocument],
+    ['ttlMs', ms.positive().max(TASK_CACHE_MS)],
   ],
   'cache.set': [
-    ['key', text],
-    ['value', z.unknown()],
-    ['ttlMs', ms],
+    ['key', text.refine(isGivenUpKey)],
+    ['value', z.enum(GIVEN_UP)],
+    ['ttlMs', ms.positive().max(GIVEN_UP_MS)],
   ],
   'links.of': [
     ['task', z.object({ id: text, options, source })],
