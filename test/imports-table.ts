@@ -23,8 +23,9 @@ export const OF_DRIVER: Record<string, string[]> = {
 }
 
 /** Packages of platforms, and what a target takes from the local one: its server is plain HTTP's. */
-const OF_TARGET: Record<string, string[]> = {
-  node: ['@hono/node-server', 'zod'],
+export const OF_TARGET: Record<string, string[]> = {
+  // Containers open their blobs themselves; what the metrics' port shows is a registry's.
+  node: ['@hono/node-server', 'zod', 'stacks/storage.ts', 'prom-client'],
   knative: ['runtime/targets/node/server.ts', 'runtime/targets/node/listen.ts', 'cli/signals.ts'],
   'google-cloud': ['@hono/node-server', 'runtime/targets/node/server.ts', 'zod'],
   azure: ['@azure/functions'],
@@ -32,7 +33,7 @@ const OF_TARGET: Record<string, string[]> = {
 }
 
 /** What several drivers of one server hang on. */
-const CONNECTIONS = ['sqlite', 'mongodb', 'redis'].map((name) => `runtime/drivers/${name}`)
+export const CONNECTIONS = ['sqlite', 'mongodb', 'redis'].map((name) => `runtime/drivers/${name}`)
 
 const SHARED = /^shared\//
 const NODE = /^node:/
@@ -135,7 +136,7 @@ export const ROWS: Row[] = [
       CONSOLE,
       NODE,
       /^runtime\/targets\/[^/]+$/,
-      only(`runtime/targets/${own}`, 'stacks/storage.ts', 'prom-client'),
+      only(`runtime/targets/${own}`),
       own === 'node' ? none : only('runtime/targets/cloud'),
       OF_TARGET[own] ? only(...OF_TARGET[own]) : none,
     ],

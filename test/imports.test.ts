@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { importsOf } from './imports.ts'
-import { OF_DRIVER, OF_FUNCTION, ROWS, violations } from './imports-table.ts'
+import { CONNECTIONS, OF_DRIVER, OF_FUNCTION, OF_TARGET, ROWS, violations } from './imports-table.ts'
 import { PROJECT } from './project/command.ts'
 import { PRODUCT } from './project/folders.ts'
 
@@ -35,6 +35,17 @@ describe('the import table', () => {
     const [, table] = /^\| from \| may import \|\n\|---\|---\|\n((?:\|.*\n)+)/m.exec(read('ARCHITECTURE.md'))!
     const rows = table!.trim().split('\n')
     expect(rows.map((row) => row.split('|')[1]!.trim()).sort()).toEqual(ROWS.map(({ from }) => from).sort())
+  })
+
+  test('what single targets may import, and drivers of each other, stands there by its name', () => {
+    const rowOf = (from: string): string =>
+      new RegExp(`^\\| ${from.replace('*', '\\*')} \\|.*$`, 'm').exec(read('ARCHITECTURE.md'))![0]
+    const short = (path: string): string => path.replace(/^runtime\//, '').replace(/^targets\/node\/.*/, 'targets/node')
+    const ofProject = Object.values(OF_TARGET)
+      .flat()
+      .filter((name) => name.endsWith('.ts'))
+    for (const name of ofProject) expect(rowOf('targets/*')).toContain(short(name))
+    for (const folder of CONNECTIONS) expect(rowOf('drivers/*')).toContain(short(folder))
   })
 
   test('every package that is listed for one is imported by it', () => {
@@ -97,6 +108,8 @@ const PLANTED: [file: string, text: string][] = [
   ['runtime/drivers/cache/memory.ts', "import { fetch } from 'undici'"],
   ['runtime/targets/node/hosts.ts', "import { filesystemBlobs } from '../../drivers/blobs/filesystem.ts'"],
   ['runtime/targets/node/hosts.ts', "import { say } from '../../../cli/report.ts'"],
+  ['runtime/targets/knative/serve.ts', "import { storageOf } from '../../../stacks/storage.ts'"],
+  ['runtime/targets/azure/register.ts', "import { drainOnSignal } from '../../../cli/signals.ts'"],
   ['runtime/targets/override.ts', "import { createHosts } from './node/hosts.ts'"],
   ['runtime/targets/node/hosts.ts', "import { checkAuth } from '../cloud/auth.ts'"],
   ['runtime/targets/azure/index.ts', "import { nodeServer } from '../node/server.ts'"],
