@@ -18,7 +18,7 @@ import {
   REQUESTS_FD,
 } from './container-protocol.ts'
 import { containerRuns } from './container-runs.ts'
-import { clientGone, exchange } from './exchange.ts'
+import { clientGone, cutOff, exchange } from './exchange.ts'
 import { CONTAINER_MESSAGE_BYTES_MAX, CONTAINER_START_MS, CONTAINER_STOP_MS } from './limits.ts'
 
 export interface Container {
@@ -123,7 +123,7 @@ export function startContainer(init: Omit<ContainerInit, 'watch'>, options: Cont
   const exited = exitOf(child, () => {
     ended = true
     channel.end()
-    session.destroy()
+    cutOff(session)
     runs.endAll()
   })
   const { ready, hear } = readiness(child, exited, startMs)

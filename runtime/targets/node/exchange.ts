@@ -58,15 +58,21 @@ function requestHeaders(request: Request, invocation: Invocation): Record<string
   return headers
 }
 
-/** A stream that is cut off ends like one that is complete: only its reset code tells that the rest is missing. */
+function midAnswer(cause?: unknown): FunctionDied {
+  return new FunctionDied('The container ended in mid-answer.', { cause })
+}
+
+/** A stream that is cut off may end like one that is complete: then its reset code tells that the rest is missing. */
 function bodyOf(stream: ClientHttp2Stream): ReadableStream<Uint8Array> {
   const reader = (Readable.toWeb(stream) as ReadableStream<Uint8Array>).getReader()
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const { done, value } = await reader.read()
+        const { done, value } = await reader.read().catch((error: unknown) => {
+          throw midAnswer(error)
+        })
         if (!done) return controller.enqueue(value)
-        if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) throw new FunctionDied('The container ended in mid-answer.')
+        if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) throw midAnswer()
         controller.close()
       },
       cancel: (reason) => reader.cancel(reason),
@@ -123,4 +129,9 @@ export function exchange({ session, request, invocation, heard, onClose }: Excha
       else reject(new FunctionDied('The container ended before it answered.', { cause }))
     })
   })
+}
+
+/** Ends a session and what is under way in it. Without an error its streams would end as if all of them had come. */
+export function cutOff(session: ClientHttp2Session): void {
+  session.destroy(new FunctionDied('The container ended.'), constants.NGHTTP2_CANCEL)
 }
