@@ -9,8 +9,7 @@ import { cutOff, exchange } from './exchange.ts'
 function exchangeWith(child: (stream: ServerHttp2Stream) => void, heard: (notes: number) => Promise<void>) {
   const [ours, theirs] = duplexPair()
   const server = createServer()
-  server.on('stream', child)
-  server.on('session', (theirEnd) => theirEnd.on('error', () => {}))
+  server.on('stream', (stream) => child(stream.on('error', () => {})))
   server.emit('connection', theirs)
   const session = connect('http://container', { createConnection: () => ours })
   // As in a container: what goes wrong shows on each stream.
