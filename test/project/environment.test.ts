@@ -95,12 +95,22 @@ describe('the environment', () => {
       INPUT_BYTES_MAX: `${bytes(config.INPUT_BYTES_MAX)}, ${config.INPUT_PIXELS_MAX / 1e6} MP, ${millions(config.OUTPUT_COST_MAX)}`,
       CONCURRENCY: `${concurrency}, ${maxAttempts - 1}`,
       STORAGE_INPUT_PATH: 'under `storage/`',
+      REDIS_URL: `none, ${config.REDIS_PORT}`,
+      S3_BUCKET: `none, ${config.S3_REGION}, ${config.S3_PRESIGN}`,
+      LOKI_URL: `none, \`${config.LOG_SPOOL_PATH}\`, ${bytes(config.LOG_SPOOL_BYTES_MAX)}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: `none, \`${config.OTEL_SERVICE_NAME}\``,
     })
+    const ofNone = tableOf('Configuration').flatMap(([names, shown]) => (shown === 'none' ? codes(names!) : []))
+    expect(ofNone.filter((name) => isSet(config[name as keyof typeof config]))).toEqual([])
     for (const path of [config.STORAGE_INPUT_PATH, config.STORAGE_OUTPUT_PATH, config.SQLITE_FILE]) {
       expect(path).toMatch(/^storage\//)
     }
   })
 })
+
+function isSet(value: unknown): boolean {
+  return typeof value === 'object' ? Object.keys(value ?? {}).length > 0 : value !== undefined
+}
 
 function bytes(count: number): string {
   return count >= limits.MIB ? `${count / limits.MIB} MiB` : `${count / limits.KIB} KiB`
