@@ -3,8 +3,8 @@ import type { Duplex } from 'node:stream'
 import { encodeFrame, frameReader } from './frames.ts'
 
 export interface ChannelOptions<Heard> {
-  /** What it throws ends the channel, and so does a message that is none. */
-  onMessage: (message: Heard) => void
+  /** What it throws ends the channel, and so does a message that is none. `bytes`: of its JSON. */
+  onMessage: (message: Heard, bytes: number) => void
   /** Called once: the other side is gone, or says what no one should. */
   onEnd: () => void
   /** Of one message of the other side, and of one of ours: bytes. */
@@ -23,7 +23,7 @@ export interface Channel<Sent> {
 export function openChannel<Sent, Heard>(socket: Duplex, options: ChannelOptions<Heard>): Channel<Sent> {
   const { onMessage, onEnd, heardBytesMax, sentBytesMax, waits = false } = options
   // What it holds is judged by who takes it.
-  const read = frameReader((message) => onMessage(message as Heard), heardBytesMax)
+  const read = frameReader((message, bytes) => onMessage(message as Heard, bytes), heardBytesMax)
   socket.on('data', (chunk: Buffer) => {
     try {
       read(chunk)

@@ -116,7 +116,7 @@ describe('bindings in a container', () => {
     expect(strange.lost).toMatch(/serialize a BigInt/)
     expect(await probe.line('the long note', (line) => line.lost !== undefined && line !== strange)).toMatchObject({
       msg: 'x'.repeat(1_000),
-      lost: expect.stringContaining('Expected a message of at most'),
+      lost: expect.stringContaining('Expected a note of at most'),
     })
     // Written when the Response came, which takes another way than the notes.
     const line = probe.lines.find(({ msg, invocation }) => msg === 'invocation' && invocation === note.invocation)

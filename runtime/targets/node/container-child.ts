@@ -4,7 +4,7 @@ import { Socket } from 'node:net'
 import { extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
-import type { Bindings, Invocation, Logger } from '#shared/bindings.ts'
+import type { Bindings } from '#shared/bindings.ts'
 import type { App } from '#shared/http.ts'
 import { openStorage } from '../../../stacks/storage.ts'
 import { describeApp } from '../../../console/describe.ts'
@@ -22,11 +22,8 @@ import {
   REQUESTS_FD,
 } from './container-protocol.ts'
 import { CONTAINER_MESSAGE_BYTES_MAX } from './limits.ts'
-import type { NoteMessage } from './rpc.ts'
+import { remoteInvocation } from './remote-invocation.ts'
 import { remoteBindings } from './rpc.ts'
-
-/** What is left of a line that cannot be sent as it is. */
-const CUT_CHARS = 1_000
 
 const { send } = openChannel<ChildMessage, ParentMessage>(new Socket({ fd: CHANNEL_FD }), {
   onMessage(message) {
@@ -38,36 +35,6 @@ const { send } = openChannel<ChildMessage, ParentMessage>(new Socket({ fd: CHANN
 })
 const remote = remoteBindings(send)
 
-/** JSON has nothing of an Error: its stack is what a reader needs. */
-function plainField(value: unknown): unknown {
-  return value instanceof Error ? { name: value.name, message: value.message, stack: value.stack } : value
-}
-
-function remoteInvocation(header: InvocationHeader, signal: AbortSignal) {
-  let notes = 0
-  const note = (content: NoteMessage['note']): void => {
-    send({ type: 'note', invocation: header.id, note: content })
-    notes++
-  }
-  const at = (log: keyof Logger) => (message: string, fields?: Record<string, unknown>) => {
-    const entries = Object.entries(fields ?? {}).map(([key, value]) => [key, plainField(value)] as const)
-    try {
-      note({ log, message, ...(fields ? { fields: Object.fromEntries(entries) } : {}) })
-    } catch (error) {
-      // A field that cannot be sent must cost the line its fields, not the function its life.
-      note({ log, message: message.slice(0, CUT_CHARS), fields: { lost: String(error) } })
-    }
-  }
-  const invocation: Invocation = {
-    ...header,
-    signal,
-    log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
-    taskId: (taskId) => note({ taskId }),
-    measure: (...measure) => note({ measure }),
-  }
-  return { invocation, notes: () => notes }
-}
-
 async function start(init: ContainerInit): Promise<void> {
   const imported = (await import(init.index)) as { default?: App }
   const app = checkApp(imported.default, init.trigger)
@@ -78,7 +45,7 @@ async function start(init: ContainerInit): Promise<void> {
     const settled = Promise.withResolvers<void>()
     const closed = new Promise<void>((resolve) => outgoing.once('close', resolve))
     void Promise.all([settled.promise, closed]).then(() => send({ type: 'done', invocation: header.id }))
-    const { invocation, notes } = remoteInvocation(header, request.signal)
+    const { invocation, notes } = remoteInvocation(header, request.signal, send)
     const env: Bindings = { ...remote.of(header.id), blobs, fetch, settings: init.settings, invocation }
     try {
       const response = await app.fetch(request, env)

@@ -1,13 +1,15 @@
 /** The invocations that run in one container, from their start until nothing of them is left. */
 import type { Bindings } from '#shared/bindings.ts'
 import type { ChildMessage, ParentMessage } from './container-protocol.ts'
-import { CONTAINER_DONE_MS } from './limits.ts'
+import { CONTAINER_DONE_MS, NOTE_BYTES_MAX, NOTES_BYTES_MAX, NOTES_MAX } from './limits.ts'
 import type { AllowedCalls } from './call-rules.ts'
-import { type Live, serveCalls } from './rpc.ts'
+import { checkNote } from './note-shapes.ts'
+import { type Live, type NoteMessage, serveCalls } from './rpc.ts'
 
 /** One invocation. It is over when the child says so and nothing of its Response is left to read. */
 interface State extends Live {
   notes: number
+  noteBytes: number
   onNote: () => void
   done: boolean
   closed: boolean
@@ -57,18 +59,22 @@ export function containerRuns({ allowed, send, kill, stopMs, onRest }: RunsOptio
     }
     setTimeout(stop, signal.aborted ? leftMs : Math.min(leftMs, CONTAINER_DONE_MS)).unref()
   }
-  const note = (message: Extract<ChildMessage, { type: 'note' }>): void => {
+  const note = (message: NoteMessage, bytes: number): void => {
     const run = runs.get(message.invocation)
     if (!run || run.done) return
+    if (bytes > NOTE_BYTES_MAX)
+      throw new RangeError(`Expected a note of at most ${NOTE_BYTES_MAX} bytes, got ${bytes}.`)
     run.notes++
-    calls.note(run.env, message)
+    run.noteBytes += bytes
+    if (run.notes > NOTES_MAX || run.noteBytes > NOTES_BYTES_MAX) throw new RangeError('Expected fewer notes.')
+    calls.note(run.env, checkNote(message.note))
     run.onNote()
   }
   return {
     active: (): number => runs.size,
     begin(env: Bindings, task: string | undefined): Run {
       const { id } = env.invocation
-      const run: State = { env, task, notes: 0, onNote: () => undefined, done: false, closed: false }
+      const run: State = { env, task, notes: 0, noteBytes: 0, onNote: () => undefined, done: false, closed: false }
       runs.set(id, run)
       return {
         heard: (notes) =>
@@ -83,11 +89,11 @@ export function containerRuns({ allowed, send, kill, stopMs, onRest }: RunsOptio
         },
       }
     },
-    /** Throws on what no container says. */
-    hear(message: ChildMessage): void {
+    /** Throws on what no container says. `bytes`: of the message's JSON. */
+    hear(message: ChildMessage, bytes: number): void {
       if (message.type === 'call') calls.call(message)
       else if (message.type === 'done') done(message.invocation)
-      else if (message.type === 'note') note(message)
+      else if (message.type === 'note') note(message, bytes)
     },
     /** The process ended. */
     endAll(): void {

@@ -129,9 +129,9 @@ export function startContainer(init: Omit<ContainerInit, 'watch'>, options: Cont
   const { ready, hear } = readiness(child, exited, startMs)
   const channel: Channel<ParentMessage> = openChannel(child.stdio[CHANNEL_FD] as Duplex, {
     // What decodes hostile pixels may say anything; one that says nonsense is no longer ours.
-    onMessage(message: ChildMessage) {
+    onMessage(message: ChildMessage, bytes) {
       hear(message)
-      runs.hear(message)
+      runs.hear(message, bytes)
     },
     onEnd: kill,
     heardBytesMax: CONTAINER_MESSAGE_BYTES_MAX,

@@ -17,10 +17,13 @@ export function encodeFrame(value: unknown, bytesMax = Infinity): Buffer {
 }
 
 /**
- * Takes the chunks of a stream, however they are cut, and gives each message. Throws on what is no frame, and as soon as
+ * Takes the chunks of a stream, however they are cut, and gives each message with the bytes of its JSON. Throws on what is no frame, and as soon as
  * its length is there on one of more than `bytesMax`: so much it holds at most, and one chunk.
  */
-export function frameReader(onMessage: (message: unknown) => void, bytesMax = Infinity): (chunk: Buffer) => void {
+export function frameReader(
+  onMessage: (message: unknown, bytes: number) => void,
+  bytesMax = Infinity,
+): (chunk: Buffer) => void {
   let parts: Buffer[] = []
   let held = 0
   let wanted = LENGTH_BYTES
@@ -39,7 +42,7 @@ export function frameReader(onMessage: (message: unknown) => void, bytesMax = In
     while (held - from >= LENGTH_BYTES) {
       measure(bytes, from)
       if (held - from < wanted) break
-      onMessage(JSON.parse(bytes.toString('utf8', from + LENGTH_BYTES, from + wanted)))
+      onMessage(JSON.parse(bytes.toString('utf8', from + LENGTH_BYTES, from + wanted)), wanted - LENGTH_BYTES)
       from += wanted
       wanted = LENGTH_BYTES
     }

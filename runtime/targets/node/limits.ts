@@ -1,5 +1,5 @@
 /** Limits of the local target: its server's sockets and its containers, named with their units. */
-import { MIB, MINUTE_MS, SECOND_MS } from '#shared/limits.ts'
+import { KIB, MIB, MINUTE_MS, SECOND_MS } from '#shared/limits.ts'
 
 /** An open response body whose reader takes no byte for this long is closed. */
 export const BODY_IDLE_MS = 30 * SECOND_MS
@@ -17,6 +17,12 @@ export const CONTAINER_INVOCATIONS_MAX = 1_000
 export const CONTAINER_START_MS = 15 * SECOND_MS
 /** JSON of one message from a container, in bytes; read, it takes some twenty times as much. */
 export const CONTAINER_MESSAGE_BYTES_MAX = MIB
+/** Notes of a container (log lines, measures, a task's id) about one invocation, and their JSON in bytes: of one, of all. */
+export const NOTES_MAX = 2_000
+export const NOTE_BYTES_MAX = 64 * KIB
+export const NOTES_BYTES_MAX = 2 * MIB
+/** Characters of a task id in a note. */
+export const NOTE_TASK_CHARS_MAX = 256
 /** From the abort at a deadline to SIGKILL. */
 export const CONTAINER_STOP_MS = 100
 /** From the end of a Response to the container's word that it is done: one that is silent for longer spins. */

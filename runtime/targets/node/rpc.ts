@@ -125,7 +125,7 @@ export function serveCalls({ allowed, liveOf, reply }: ServeOptions) {
         // Also a value that cannot be sent: the caller waits for an answer, whatever it is.
         .catch((error: unknown) => reply({ type: 'result', call, error: toWire(error) }))
     },
-    note(env: Bindings, { note }: NoteMessage): void {
+    note(env: Bindings, note: NoteMessage['note']): void {
       if ('taskId' in note) env.invocation.taskId(note.taskId)
       else if ('measure' in note) env.invocation.measure(...note.measure)
       else env.invocation.log[note.log](note.message, note.fields)
