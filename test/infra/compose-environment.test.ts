@@ -5,13 +5,11 @@ import { expect, test } from 'vitest'
 import { readConfig } from '../../runtime/config.ts'
 import { PROJECT } from '../project/command.ts'
 
-const OF_CLOUDS = [
-  ...['AUTH', 'PORT', 'QUEUE_PREFIX', 'SQS_URL', 'GOOGLE_CLOUD_PROJECT', 'PUBSUB_EMULATOR_HOST'],
-  ...['CLOUD_RUN_TIMEOUT_SECONDS', 'AZURE_STORAGE_CONNECTION_STRING', 'AZURE_HTTP_STREAM'],
-  ...['K_SINK', 'K_CE_OVERRIDES', 'SINKS'],
-]
+const OF_CLOUDS =
+  'AUTH PORT QUEUE_PREFIX SQS_URL GOOGLE_CLOUD_PROJECT PUBSUB_EMULATOR_HOST CLOUD_RUN_TIMEOUT_SECONDS ' +
+  'AZURE_STORAGE_CONNECTION_STRING AZURE_HTTP_STREAM K_SINK K_CE_OVERRIDES SINKS'
 const OF_NONE: Record<string, string> = {
-  ...Object.fromEntries(OF_CLOUDS.map((name) => [name, 'no cloud runs it'])),
+  ...Object.fromEntries(OF_CLOUDS.split(' ').map((name) => [name, 'no cloud runs it'])),
   NODE_ENV: 'a container is production',
   SERVER_HOST: 'a container listens on all that it has',
   METRICS_PORT: 'Prometheus knows the port',
