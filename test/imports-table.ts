@@ -115,12 +115,14 @@ export const ROWS: Row[] = [
     may: () => [SHARED, CORE, CONSOLE, TELEMETRY, NODE],
     late: only('@opentelemetry'),
   },
+  { from: 'drivers', files: /^runtime\/drivers\/()[^/]+$/, may: () => [SHARED, NODE] },
   {
     from: 'drivers/*',
     files: /^runtime\/drivers\/([^/]+)\//,
     may: (own) => [
       SHARED,
       NODE,
+      /^runtime\/drivers\/[^/]+$/,
       only(`runtime/drivers/${own}`, ...CONNECTIONS),
       OF_DRIVER[own] ? only(...OF_DRIVER[own]) : none,
     ],

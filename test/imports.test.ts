@@ -102,6 +102,7 @@ const PLANTED: [file: string, text: string][] = [
   ['console/docs.ts', "import { nodeServer } from '../runtime/targets/node/server.ts'"],
   ['telemetry/spans.ts', "import { trace } from '@opentelemetry/api'"],
   ['telemetry/logs.ts', "import { startRuntime } from '../runtime/main.ts'"],
+  ['runtime/drivers/together.ts', "import { openSqlite } from './sqlite/file.ts'"],
   ['runtime/drivers/tasks/sqlite.ts', "import { paths } from '../blobs/paths.ts'"],
   ['runtime/drivers/tasks/sqlite.ts', "import type { Config } from '../../config.ts'"],
   ['runtime/drivers/tasks/sqlite.ts', "import { LRUCache } from 'lru-cache'"],
