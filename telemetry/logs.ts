@@ -77,7 +77,9 @@ export function openLogs(options: LogsOptions): Logs {
         if (trouble === null) logger.info('log lines reach Loki again')
         else logger.warn({ reason: trouble }, 'log lines cannot be shipped to Loki; they are kept')
       }
-      shipper = startShipper({ own, root, onChange, pauses })
+      const onSkipped = (path: string, reason: string): void =>
+        logger.warn({ folder: path, reason }, 'log lines that a process left cannot be read')
+      shipper = startShipper({ own, root, onChange, onSkipped, pauses })
     },
     async close(flushMs) {
       await shipper?.stop(flushMs)

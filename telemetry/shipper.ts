@@ -11,6 +11,8 @@ export interface ShipperOptions {
   root: string
   /** Told of the first failure after a success, and of the first success after a failure (null). */
   onChange: (trouble: string | null) => void
+  /** Told once of each folder whose lines cannot be read; the others are shipped all the same. */
+  onSkipped: (folder: string, reason: string) => void
   pauses?: { everyMs?: number; backoffMs?: number; adoptMs?: number }
 }
 
@@ -19,7 +21,15 @@ export interface Shipper {
   stop(ms: number): Promise<void>
 }
 
-export function startShipper({ own, root, onChange, pauses = {} }: ShipperOptions): Shipper {
+function onceEach(onSkipped: ShipperOptions['onSkipped']): (path: string, error: unknown) => void {
+  const told = new Set<string>()
+  return (path, error) => {
+    if (!told.has(path)) onSkipped(path, (error as Error).message)
+    told.add(path)
+  }
+}
+
+export function startShipper({ own, root, onChange, onSkipped, pauses = {} }: ShipperOptions): Shipper {
   const { everyMs = PUSH_EVERY_MS, backoffMs = PUSH_BACKOFF_MS, adoptMs = ADOPT_EVERY_MS } = pauses
   const ended = new AbortController()
   let stopping = false
@@ -49,12 +59,15 @@ export function startShipper({ own, root, onChange, pauses = {} }: ShipperOption
     }
     return 0
   }
+  const skip = onceEach(onSkipped)
   const adopt = async (): Promise<number> => {
-    for (const folder of abandonedFolders(root)) {
+    for (const folder of abandonedFolders(root, skip)) {
       try {
         const left = { ...own, source: folder, files: spoolFiles(folder.path), current: () => undefined }
         const waitMs = await shipAll(left, () => stopping)
         if (waitMs > 0 || stopping) return waitMs
+      } catch (error) {
+        skip(folder.path, error)
       } finally {
         folder.release()
       }

@@ -38,11 +38,28 @@ export function claimFolder(root: string, service: string): SpoolFolder {
   throw new Error(`${root}: all ${SPOOL_FOLDERS_MAX} folders of ${service} are taken`)
 }
 
-/** Folders with lines whose process is dead, each locked when it is asked for: it is the caller's until released. */
-export function* abandonedFolders(root: string): Generator<SpoolFolder> {
-  for (const entry of readdirSync(root, { withFileTypes: true })) {
-    if (!entry.isDirectory() || !readdirSync(join(root, entry.name)).some(isSpoolFile)) continue
-    const folder = lockFolder(root, entry.name)
+type OnFault = (path: string, error: unknown) => void
+
+/** Null where the file system does not let us, which is told. */
+function ifReadable<T>(path: string, onFault: OnFault, read: () => T | null): T | null {
+  try {
+    return read()
+  } catch (error) {
+    onFault(path, error)
+    return null
+  }
+}
+
+/**
+ * Folders with lines whose process is dead, each locked when it is asked for: it is the caller's until released. One that
+ * cannot be read is told, and left out; what is none of ours by its name is not looked into.
+ */
+export function* abandonedFolders(root: string, onFault: OnFault): Generator<SpoolFolder> {
+  for (const entry of ifReadable(root, onFault, () => readdirSync(root, { withFileTypes: true })) ?? []) {
+    if (!entry.isDirectory() || !NAME.test(entry.name)) continue
+    const path = join(root, entry.name)
+    const hasLines = (): boolean => readdirSync(path).some(isSpoolFile)
+    const folder = ifReadable(path, onFault, () => (hasLines() ? lockFolder(root, entry.name) : null))
     if (folder) yield folder
   }
 }

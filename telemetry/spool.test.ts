@@ -1,5 +1,5 @@
 /** Files of lines: one after the other, within the bound, and taken over from the dead. */
-import { rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { MIB } from '#shared/limits.ts'
@@ -54,6 +54,33 @@ describe('the files', () => {
     const services = loki.taken.map(({ labels, line }) => [labels['service'], messages([line])[0]])
     expect(Object.fromEntries(services)).toEqual({ worker: 'of the dead', 'api-backend': 'of the living' })
   })
+
+  test.each([
+    ['whose lock is none', 'a.0/lock'],
+    ['with a file of lines that is none', 'a.0/000000000001.ndjson'],
+  ])(
+    'of the dead are shipped also where there is a folder %s beside them, which is told once',
+    async (_what, fault) => {
+      await using place = await spoolScene()
+      await using loki = await testLoki()
+      await mkdir(join(place.root, fault), { recursive: true })
+      await writeFile(join(place.root, 'a.0/000000000002.ndjson'), lineOf('of nobody'))
+      // Nobody but root can read it, and nothing in it is ours.
+      await mkdir(join(place.root, 'lost+found'), { mode: 0o000 })
+      const die = async (service: string): Promise<void> => {
+        await using dead = place.open('http://127.0.0.1:9', { service, start: false })
+        dead.logs.keep(lineOf(`of ${service}`))
+      }
+      await die('dead')
+      await using living = place.open(loki.url, { service: 'living' })
+      expect(messages(await loki.has(1))).toEqual(['of dead'])
+      // A round that begins later, and comes by the folder again.
+      await die('later')
+      expect(messages(await loki.has(2))).toEqual(['of dead', 'of later'])
+      expect(living.told).toEqual([{ level: 'warn', reason: expect.any(String) as unknown }])
+      expect(living.skipped).toEqual([join(place.root, 'a.0')])
+    },
+  )
 
   test('of a process that lives are left to it', async () => {
     await using place = await spoolScene()

@@ -34,6 +34,8 @@ export const numbered = (count: number, from = 0): string[] =>
 interface Kept extends AsyncDisposable {
   logs: Logs
   told: { level: string; reason: unknown }[]
+  /** Folders that a warning named. */
+  skipped: unknown[]
 }
 
 interface Scene extends AsyncDisposable {
@@ -50,10 +52,14 @@ export async function spoolScene(): Promise<Scene> {
     open(url, { bytesMax = MIB, service = 'worker', adoptMs = 20, start = true } = {}) {
       const logs = openLogs({ url, root, bytesMax, service, pauses: { everyMs: 5, backoffMs: 5, adoptMs } })
       const told: Kept['told'] = []
-      const tell = (level: string) => (fields: unknown) =>
-        void told.push({ level, reason: (fields as { reason?: unknown }).reason })
+      const skipped: unknown[] = []
+      const tell = (level: string) => (fields: unknown) => {
+        const { reason, folder } = fields as { reason?: unknown; folder?: unknown }
+        told.push({ level, reason })
+        if (folder !== undefined) skipped.push(folder)
+      }
       if (start) logs.start({ warn: tell('warn'), info: tell('info') })
-      return { logs, told, [Symbol.asyncDispose]: async () => await logs.close(2_000) }
+      return { logs, told, skipped, [Symbol.asyncDispose]: async () => await logs.close(2_000) }
     },
     async files() {
       return (await readdir(root, { recursive: true })).filter((name) => name.endsWith('.ndjson'))
