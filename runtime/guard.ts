@@ -33,14 +33,11 @@ export function endWaitsOf(tasks: TaskStore): void {
   open?.forEach((end) => end())
 }
 
-type Changes = TaskStore['changes']
-
 /** `changes`; before the answer with a place in WAITERS_MAX, beyond which the present state is all that comes. */
-function boundedChanges(tasks: TaskStore): (gate: Gate, ...args: Parameters<Changes>) => ReturnType<Changes> {
-  waits.set(tasks, new Set())
-  return async function* changes({ answered }, id, signal) {
+function boundedChanges(tasks: TaskStore, gate: Gate): TaskStore['changes'] {
+  return async function* changes(id, signal) {
     const open = waits.get(tasks)
-    const place = answered ? 0 : 1
+    const place = gate.answered ? 0 : 1
     if (!open || waiters + place > WAITERS_MAX) {
       yield await tasks.get(id)
       return
@@ -88,7 +85,7 @@ export type BindingsOf = (settings: Settings, invocation: Invocation, gate: Gate
 
 /** Makes `c.env`. Each binding is wrapped when it is first touched, since most requests touch two of them. */
 export function guardBindings(open: OpenBindings): BindingsOf {
-  const changes = boundedChanges(open.tasks)
+  waits.set(open.tasks, new Set())
   class InvocationBindings {
     readonly settings: Settings
     readonly invocation: Invocation
@@ -105,8 +102,8 @@ export function guardBindings(open: OpenBindings): BindingsOf {
       get(this: InvocationBindings) {
         const { gate } = this
         const put = name === 'blobs' ? { put: gatedPut(open.blobs, gate) } : {}
-        const waited = { changes: (...args: Parameters<Changes>) => changes(gate, ...args) }
-        return (this.touched[name] ??= guarded(open[name], gate, name === 'tasks' ? waited : put))
+        const own = name === 'tasks' ? { changes: boundedChanges(open.tasks, gate) } : put
+        return (this.touched[name] ??= guarded(open[name], gate, own))
       },
     })
   }

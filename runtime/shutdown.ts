@@ -1,7 +1,6 @@
 /** The drain: nothing new is taken, what runs may end, and what does not end in time goes back to where it came from. */
 import type { Consumer } from '#shared/consumer.ts'
-import type { Config } from './config.ts'
-import { DRAIN_MARGIN_MS, LAST_ANSWERS_MS, TIMEOUT_MAX_MS } from './limits.ts'
+import { LAST_ANSWERS_MS } from './limits.ts'
 import type { LoadedFunction } from './loader.ts'
 import type { Streams } from './streams.ts'
 import type { Timer } from './triggers/timer.ts'
@@ -16,12 +15,6 @@ export interface DrainOptions {
   /** Answers whoever waits for a task, with the state that it has. */
   endWaits: () => void
   ms: number
-}
-
-/** DRAIN_MS, or the longest timeout and a margin. */
-export function drainMs({ DRAIN_MS }: Pick<Config, 'DRAIN_MS'>, functions: readonly LoadedFunction[]): number {
-  const longestMs = Math.max(0, ...functions.map(({ config: { timeoutMs } }) => timeoutMs))
-  return DRAIN_MS ?? Math.min(longestMs + DRAIN_MARGIN_MS, TIMEOUT_MAX_MS)
 }
 
 /** True when the work was over in time. */

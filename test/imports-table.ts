@@ -26,7 +26,12 @@ export const OF_DRIVER: Record<string, string[]> = {
 export const OF_TARGET: Record<string, string[]> = {
   // Containers open their blobs themselves; what the metrics' port shows is a registry's.
   node: ['@hono/node-server', 'zod', 'stacks/storage.ts', 'prom-client'],
-  knative: ['runtime/targets/node/server.ts', 'runtime/targets/node/listen.ts', 'cli/signals.ts'],
+  knative: [
+    'runtime/targets/node/server.ts',
+    'runtime/targets/node/listen.ts',
+    'runtime/targets/node/drain-time.ts',
+    'cli/signals.ts',
+  ],
   'google-cloud': ['@hono/node-server', 'runtime/targets/node/server.ts', 'zod'],
   azure: ['@azure/functions'],
   'aws-lambda': ['aws-lambda'],

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { DRAIN_MARGIN_MS, TIMEOUT_MAX_MS } from './limits.ts'
-import type { LoadedFunction } from './loader.ts'
-import { drainMs } from './shutdown.ts'
+import { DRAIN_MARGIN_MS, TIMEOUT_MAX_MS } from '../../limits.ts'
+import type { LoadedFunction } from '../../loader.ts'
+import { drainMs } from './drain-time.ts'
 
 const serving = (...timeouts: number[]): LoadedFunction[] =>
   timeouts.map((timeoutMs) => ({ config: { timeoutMs } }) as LoadedFunction)
