@@ -17,20 +17,26 @@ function problemOf(code: string | undefined): Problem {
   return new Problem('invalid-request', 'The request is not valid HTTP.')
 }
 
+/** One that began: in its middle there is no place for another. */
+function isAnswering(socket: Duplex): boolean {
+  const answer = answerOn(socket)
+  return answer !== undefined && answer.headersSent && !answer.writableFinished
+}
+
 async function write(socket: Duplex, problem: Problem): Promise<void> {
   const { status, headers, body } = problemResponse(problem, { instance: '/' })
   const text = await new Response(body).text()
   const own = { ...SECURE_HEADERS, 'Content-Length': String(Buffer.byteLength(text)), Connection: 'close' }
   const lines = [...headers, ...Object.entries(own)]
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${text}`)
+  // The function may have answered meanwhile.
+  if (isAnswering(socket)) socket.destroy()
+  else socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${text}`)
 }
 
 export function answerClientErrors(server: Server): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // An answer that is under way on the same connection must not get another one into its middle.
-    const isAnswering = answerOn(socket)?.writableFinished === false
-    if (!socket.writable || error.code === 'ECONNRESET' || isAnswering) {
+    if (!socket.writable || error.code === 'ECONNRESET' || isAnswering(socket)) {
       socket.destroy()
       return
     }

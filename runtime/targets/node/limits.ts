@@ -1,10 +1,13 @@
 /** Limits of the local target: its server's sockets and its containers, named with their units. */
 import { KIB, MIB, MINUTE_MS, SECOND_MS } from '#shared/limits.ts'
+import { UPLOAD_TOTAL_MS } from '../../limits.ts'
 
 /** An open response body whose reader takes no byte for this long is closed. */
 export const BODY_IDLE_MS = 30 * SECOND_MS
 /** How long a client may take to send a request's headers. */
 export const HEADERS_MS = 15 * SECOND_MS
+/** And the whole request: longer than the invocation waits for its next bytes, whose own 408 comes first. */
+export const REQUEST_MS = UPLOAD_TOTAL_MS + 2 * MINUTE_MS
 export const KEEP_ALIVE_MS = 5 * SECOND_MS
 /** At a drain, how long a connection on which nothing was ever said has to begin. */
 export const SILENCE_MS = 250

@@ -3,12 +3,11 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { Problem, problemResponse } from '#shared/errors.ts'
-import { UPLOAD_TOTAL_MS } from '../../limits.ts'
 import { Answer, answerOn } from './answer.ts'
 import { answerClientErrors } from './client-errors.ts'
 import { letGoOfBodies } from './rest-of-body.ts'
 import { relieveUploads } from './upload-memory.ts'
-import { BODY_IDLE_MS, HEADER_BYTES_MAX, HEADERS_MS, KEEP_ALIVE_MS } from './limits.ts'
+import { BODY_IDLE_MS, HEADER_BYTES_MAX, HEADERS_MS, KEEP_ALIVE_MS, REQUEST_MS } from './limits.ts'
 import { type HttpContext, type HttpHandler, SECURE_HEADERS } from '../../triggers/http.ts'
 
 export const MALFORMED = new Problem('invalid-request', 'The request line or the Host header is malformed.', {
@@ -30,7 +29,7 @@ export interface Listening {
 function boundIdleBodies(server: Server, idleMs: number): void {
   server.setTimeout(idleMs, (socket) => {
     // Also when the answer is out and KEEP_ALIVE_MS brought no other request: whoever listens here ends that, not Node.
-    const isWaiting = socket.writableLength === 0 && !answerOn(socket)?.headersSent
+    const isWaiting = !socket.writableEnded && socket.writableLength === 0 && !answerOn(socket)?.headersSent
     if (!isWaiting) socket.destroy()
   })
 }
@@ -73,7 +72,7 @@ export function nodeServer(handler: HttpHandler, bodyIdleMs = BODY_IDLE_MS, head
     ServerResponse: Answer,
     maxHeaderSize: HEADER_BYTES_MAX,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    requestTimeout: UPLOAD_TOTAL_MS,
+    requestTimeout: REQUEST_MS,
     headersTimeout: headersMs,
     // How often Node looks whose time is up; its own 30 s would make thrice the time of it.
     connectionsCheckingInterval: headersMs / 3,

@@ -1,0 +1,85 @@
+/** A request that Node's parser gives up in mid-body is answered, unless its answer has begun. */
+import { connect, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { afterEach, expect, it } from 'vitest'
+import { listen, type Listening, nodeServer } from './server.ts'
+
+const HEAD = 'POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n'
+const MALFORMED_CHUNK = '5\r\nhello\r\nzz\r\n'
+const IDLE_MS = 60_000
+const HEADERS_MS = 150
+
+let listening: Listening | undefined
+afterEach(async () => {
+  listening?.force()
+  await listening?.close()
+})
+
+type Handler = (request: Request) => Promise<Response>
+
+async function asked(handler: Handler, { totalMs = IDLE_MS, idleMs = IDLE_MS } = {}) {
+  const server = nodeServer(handler, idleMs, HEADERS_MS)
+  server.requestTimeout = totalMs
+  listening = await listen(server, 0, '127.0.0.1')
+  // The server's end of it: the client's may stay open when that is gone.
+  const closed = once(server, 'connection').then(async ([theirs]) => await once(theirs as Socket, 'close'))
+  const socket: Socket = connect({ port: listening.port, host: '127.0.0.1', allowHalfOpen: true })
+  let text = ''
+  socket.on('data', (chunk) => (text += chunk.toString('latin1')))
+  socket.on('error', () => undefined)
+  socket.write(HEAD)
+  return { socket, ended: once(socket, 'end'), closed, text: () => text }
+}
+
+const reading: Handler = async (request) => {
+  const body = await request.text().catch(() => null)
+  return new Response(body, { status: body === null ? 408 : 200 })
+}
+
+it('a malformed chunk is a 400, though the function waits for more', async () => {
+  const { socket, ended, closed, text } = await asked(reading)
+  socket.write(MALFORMED_CHUNK)
+  await ended
+  socket.end()
+  await closed
+  expect(text()).toMatch(/^HTTP\/1\.1 400 [^]*"code":"invalid-request"[^]*\}$/)
+})
+
+it('an upload that takes too long in all is a 408, however steadily it arrives', async () => {
+  const { socket, ended, closed, text } = await asked(reading, { totalMs: 2 * HEADERS_MS })
+  const trickle = setInterval(() => socket.write('1\r\na\r\n'), 10)
+  await ended
+  clearInterval(trickle)
+  socket.end()
+  await closed
+  expect(text()).toMatch(/^HTTP\/1\.1 408 [^]*"code":"request-timeout"[^]*\}$/)
+})
+
+it('an answer that is under way gets no other one into its middle', async () => {
+  const { socket, closed, text } = await asked(
+    async () => new Response(new ReadableStream({ start: (controller) => controller.enqueue(Buffer.from('begun')) })),
+  )
+  await expect.poll(text).toContain('begun')
+  socket.write(MALFORMED_CHUNK)
+  await closed
+  expect(text().match(/HTTP\/1\.1/g)).toHaveLength(1)
+})
+
+it('who was answered so and keeps the connection open loses it', async () => {
+  const hanging: Handler = async () => await new Promise<never>(() => undefined)
+  const { socket, ended, closed, text } = await asked(hanging, { idleMs: 50 })
+  socket.write(MALFORMED_CHUNK)
+  await ended
+  await closed
+  expect(text()).toMatch(/^HTTP\/1\.1 400 /)
+})
+
+it('and an answer that comes too late is no fault of the process', async () => {
+  const late = Promise.withResolvers<Response>()
+  const { socket, ended, closed, text } = await asked(async () => await late.promise, { idleMs: 50 })
+  socket.write(MALFORMED_CHUNK)
+  await ended
+  late.resolve(new Response('too late'))
+  await closed
+  expect(text()).not.toContain('too late')
+})
