@@ -260,12 +260,13 @@ describe.skipIf(!hasOwnS3() || !hasClients)('an S3 server that falls silent', ()
   it('ends a reader as unavailable', async () => {
     const { server: started, address } = (await ownS3())!
     await using own = started
-    const writer = await open(optionsOf(address))
+    const bucket = optionsOf(address)
+    const writer = await open(bucket)
     const key = originalKey(newTaskId(), 'jpeg')
     await writer.put(key, randomBytes(64 * MIB))
     writer.close()
     // A server that is alive may take its time to answer.
-    const blobs = await open({ ...optionsOf(address), timeouts: { ...timeouts, answerMs: 3_000 } })
+    const blobs = await open({ ...bucket, timeouts: { ...timeouts, answerMs: 3_000 } })
     const { body } = (await blobs.get(key))!
     const read = async (): Promise<void> => {
       for await (const { length } of body) if (length > 0) own.freeze()
