@@ -35,7 +35,7 @@ function letGoOfHeads(app: App): void {
   const headsOf = (): Hono<Env> => {
     const around = new Hono<Env>().use(async (c, next) => {
       await next()
-      await c.res.body?.cancel()
+      await c.res.body?.cancel().catch(() => undefined)
     })
     return around.route('/', app).notFound(unmatched)
   }

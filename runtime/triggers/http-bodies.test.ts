@@ -22,6 +22,10 @@ async function start(options: { bodyIdleMs?: number; streamsMax?: number } = {})
   app.get('/it/file', async (c) =>
     c.body((await c.env.blobs.get(key))!.body as ReadableStream<Uint8Array<ArrayBuffer>>),
   )
+  app.get('/it/unwilling', () => {
+    const body = new ReadableStream({ cancel: () => Promise.reject(new Error('died')) })
+    return new Response(body, { headers: { 'X-Own': 'there' } })
+  })
   app.get('/it/never', async () => await new Promise<never>(() => undefined))
   app.get('/it/slow', async (c) => {
     await setTimeout(20 * 20)
@@ -99,6 +103,12 @@ test('200 readers that leave, and 200 HEADs, leave no descriptor', async () => {
     }
   }
   await until('no file is open', () => openFiles().length === 0)
+})
+
+test('a HEAD is answered also where the body of its GET cannot be let go', async () => {
+  await using edge = await start()
+  const head = await edge.fetch('/it/unwilling', { method: 'HEAD' })
+  expect([head.status, head.headers.get('x-own'), edge.errors]).toEqual([200, 'there', []])
 })
 
 test('event streams are bounded, and a place is free again when a reader leaves', async () => {

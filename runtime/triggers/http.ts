@@ -54,7 +54,7 @@ function lowerCase(headers: Record<string, string>): Record<string, string> {
 
 /** A GET's answer without its body, which is let go: its file would stay open. */
 async function headOf(response: Response): Promise<Response> {
-  await response.body?.cancel()
+  await response.body?.cancel().catch(() => undefined)
   return new Response(null, { status: response.status, headers: response.headers })
 }
 

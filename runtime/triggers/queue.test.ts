@@ -98,6 +98,9 @@ async function consumed(answers: Answer[], options: { timeoutMs?: number } = {})
   }
 }
 
+/** A body whose container died before it was let go. */
+const unwilling = (): ReadableStream => new ReadableStream({ cancel: () => Promise.reject(new Error('died')) })
+
 const status =
   (code: number, headers: Record<string, string> = {}): Answer =>
   () =>
@@ -136,6 +139,14 @@ describe('a queue function', () => {
       await run.fn.line('its own', ({ msg }) => msg === 'invocation'),
     ]
     for (const line of lines) expect(line).toMatchObject({ trace: TRACE, task: MESSAGE.subject, attempt: 1 })
+  })
+
+  it('has said its verdict also where its body cannot be let go', async () => {
+    await using run = await consumed([() => new Response(unwilling(), { status: 200 })])
+    await run.queue.send(MESSAGE)
+    await until('it is done', async () => run.seen.length > 0 && (await isEmpty(run)))
+    expect(run.attempts()).toEqual([1])
+    expect(await counted(run)).toEqual(['verdict="ack"} 1'])
   })
 
   it.each([

@@ -40,7 +40,7 @@ export async function deliver(
   const context = { caller: { kind: 'open' as const }, attempt, traceparent, parent, taskId, maxMs }
   const response = await invoke(fn, request, context)
   const verdict = verdictOf(response)
-  await response.body?.cancel()
+  await response.body?.cancel().catch(() => undefined)
   const { trigger } = fn.config
   // What dies of it is counted when it is dead, see `reportDead`.
   const isLast = trigger.type === 'queue' && decide(verdict, { message, attempt }, trigger).kind === 'dead'

@@ -89,6 +89,14 @@ describe('a timer function', () => {
     expect(line).toMatchObject({ level: 50, function: 'test', status: 500 })
   })
 
+  it('has succeeded also where its body cannot be let go', async () => {
+    const body = () => new ReadableStream({ cancel: () => Promise.reject(new Error('died')) })
+    const timer = await timed({ claimTick: async () => true }, () => new Response(body()))
+    await until('two have run', () => timer.runs.length >= 2)
+    await timer.stop()
+    expect(timer.fn.lines.filter(({ msg }) => String(msg).startsWith('timer'))).toEqual([])
+  })
+
   it('goes on when the store could not be asked', async () => {
     let asked = 0
     const claimTick = async () => {

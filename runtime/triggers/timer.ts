@@ -49,7 +49,7 @@ export async function tick(fn: LoadedFunction, slot: number, options: TimerOptio
   const headers = { ...event, 'ce-time': new Date(slot).toISOString(), traceparent }
   const request = new Request('http://timer.invalid/', { method: 'POST', headers })
   const response = await invoke(fn, request, { caller: { kind: 'open' }, traceparent, maxMs })
-  await response.body?.cancel()
+  await response.body?.cancel().catch(() => undefined)
   if (!response.ok) logger.error({ function: fn.name, status: response.status }, 'timer run failed')
   return response.ok
 }
