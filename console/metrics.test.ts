@@ -47,6 +47,32 @@ describe('queues', () => {
     expect(await scrape(registry)).toContain('queue_reachable{queue="images"} 1')
   })
 
+  test('are all shown by each of two scrapes at once', async () => {
+    const registry = new Registry()
+    const slow = Promise.withResolvers<QueueStats>()
+    const asked: string[] = []
+    const stats = async (queue: string): Promise<QueueStats> => {
+      asked.push(queue)
+      return queue === 'images' && asked.length === 1 ? STATS : await slow.promise
+    }
+    collectQueues(registry, { queue: { stats } as QueueDriver, tasks: {} }, ['images', 'callbacks'])
+    const first = scrape(registry)
+    // What answers at once has answered by then.
+    await new Promise((resolve) => setImmediate(resolve))
+    const second = scrape(registry)
+    slow.resolve(STATS)
+    for (const lines of await Promise.all([first, second])) {
+      expect(lines.filter((line) => line.startsWith('queue_reachable'))).toEqual([
+        'queue_reachable{queue="images"} 1',
+        'queue_reachable{queue="callbacks"} 1',
+      ])
+      expect(lines.filter((line) => line.startsWith('queue_messages'))).toHaveLength(8)
+    }
+    expect(asked).toEqual(['images', 'callbacks'])
+    await scrape(registry)
+    expect(asked).toHaveLength(4)
+  })
+
   test('that only a platform counts are left to it', async () => {
     const registry = new Registry()
     collectQueues(registry, { queue: queueOf(new NotCounted()), tasks: {} }, ['images'])
