@@ -102,7 +102,7 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
     const { taskId } = match
     const response = await invoke(match.fn, request, { caller, traceparent, taskId, bytesRead, bodyComplete, maxMs })
     // Only who asks for events is looked at: reading a header makes a Response build all of them.
-    return request.headers.get('accept')?.includes('text/event-stream') ? streams.admit(response) : response
+    return /text\/event-stream/i.test(request.headers.get('accept') ?? '') ? streams.admit(response) : response
   }
   const asResponse = (error: unknown, instance: string): Response => {
     if (error instanceof Problem) return problemResponse(error, { publicUrl, instance })
