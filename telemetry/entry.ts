@@ -29,8 +29,9 @@ function functionOf(line: string): string {
 }
 
 /**
- * The line's place in its file makes the nanoseconds: lines of one millisecond stay in order, and one that is pushed
- * again is the same entry again, which Loki keeps once. `lastMs` is for a line that a kill cut short.
+ * The line's place in its file makes the nanoseconds: lines of one millisecond stay in order, but where a new file
+ * begins in the middle of it; and one that is pushed again is the same entry again, which Loki keeps once. `lastMs` is
+ * for a line that a kill cut short.
  */
 export function entryOf(line: string, { start, end }: { start: number; end: number }, lastMs: number): Entry {
   const [, level = '', time = ''] = HEAD.exec(line) ?? []

@@ -1,7 +1,8 @@
 /**
  * Where the lines of one process lie: `<root>/<service>.<n>`, n being the lowest number that no living process has. A
  * process that is started again takes the number of the one that died, and goes on with what that left. So the numbers,
- * and Loki's streams, are as many as processes run at once; and in each stream time only goes forward, which Loki asks for.
+ * and Loki's streams, are as many as processes run at once; and in each stream time goes forward, from one millisecond
+ * to the next.
  */
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'

@@ -10,7 +10,10 @@ export interface SpoolOptions {
   files: SpoolFiles
   /** LOG_SPOOL_BYTES_MAX. */
   bytesMax: number
-  /** Told of lines that Loki will never get. `bound`: the oldest had to go for newer ones. `disk`: it took no more. */
+  /**
+   * Told of lines that Loki will not get. `bound`: the oldest had to go for newer ones; what a push had under way just
+   * then is among them, though Loki may take it. `disk`: it took no more.
+   */
   onLost: (reason: 'bound' | 'disk', bytes: number) => void
 }
 
