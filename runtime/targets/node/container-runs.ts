@@ -1,5 +1,6 @@
 /** The invocations that run in one container, from their start until nothing of them is left. */
 import type { Bindings } from '#shared/bindings.ts'
+import { TIMEOUT_MAX_MS } from '../../limits.ts'
 import type { ChildMessage, ParentMessage } from './container-protocol.ts'
 import { CONTAINER_DONE_MS, NOTE_BYTES_MAX, NOTES_BYTES_MAX, NOTES_MAX } from './limits.ts'
 import type { AllowedCalls } from './call-rules.ts'
@@ -53,7 +54,7 @@ export function containerRuns({ allowed, send, kill, stopMs, onRest }: RunsOptio
   /** Once nothing flows, a run must be over soon; a client that left gives it the time until its deadline. */
   const bound = (run: State): void => {
     const { deadline, signal } = run.env.invocation
-    const leftMs = Math.max(0, deadline - Date.now()) + stopMs
+    const leftMs = Math.min(Math.max(0, deadline - Date.now()) + stopMs, TIMEOUT_MAX_MS)
     const stop = (): void => {
       if (!run.done) kill()
     }
