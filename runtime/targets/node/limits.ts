@@ -1,5 +1,5 @@
 /** Limits of the local target: its server's sockets and its containers, named with their units. */
-import { KIB, MIB, MINUTE_MS, SECOND_MS } from '#shared/limits.ts'
+import { KIB, MIB, MINUTE_MS, SECOND_MS, VARIANTS_MAX } from '#shared/limits.ts'
 import { UPLOAD_TOTAL_MS } from '../../limits.ts'
 
 /** An open response body whose reader takes no byte for this long is closed. */
@@ -26,6 +26,8 @@ export const NOTE_BYTES_MAX = 64 * KIB
 export const NOTES_BYTES_MAX = 2 * MIB
 /** Characters of a task id in a note. */
 export const NOTE_TASK_CHARS_MAX = 256
+/** Writes to the cache in one invocation: of each variant of a task two more encodings can be given up. */
+export const CACHE_WRITES_MAX = 2 * VARIANTS_MAX
 /** From the abort at a deadline to SIGKILL. */
 export const CONTAINER_STOP_MS = 100
 /** From the end of a Response to the container's word that it is done: one that is silent for longer spins. */

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
+import { newTaskId } from '#shared/task.ts'
 import type { AllowedCalls } from './call-rules.ts'
 import { encodeFrame, frameReader } from './frames.ts'
+import { CACHE_WRITES_MAX } from './limits.ts'
 import { remoteBindings, serveCalls } from './rpc.ts'
 import type { CallMessage, NoteMessage, ResultMessage } from './rpc.ts'
 
@@ -114,6 +116,28 @@ describe('calls from a container', () => {
       const settle = { binding: 'tasks', method: 'settle', args: ['mine', { $gt: 0 }, { status: 'failed' }] } as const
       const reply = await replyTo({ ...settle, args: [...settle.args] }, { ...named, allowed: ['tasks.settle'] })
       expect(reply.error?.message).toMatch(/^tasks\.settle was called with a fence that it does not take: /)
+    })
+
+    it('are refused more writes to the cache than one invocation has to make', async () => {
+      const mine = newTaskId()
+      const written: string[] = []
+      const set = async (key: string): Promise<void> => void written.push(key)
+      const env: Partial<Bindings> = { cache: { set, get: async () => undefined, add: async () => undefined } }
+      const live = { env: env as Bindings, task: mine }
+      const { promise, resolve } = Promise.withResolvers<ResultMessage>()
+      const reply = (result: ResultMessage): void => {
+        if (result.error) resolve(result)
+      }
+      const calls = serveCalls({ allowed: ['cache.set'], liveOf: () => live, reply })
+      for (let call = 1; call <= CACHE_WRITES_MAX + 1; call++) {
+        const args = [`derived:${mine}.${call}.webp`, 'failed', 1]
+        calls.call({ type: 'call', call, invocation: 'alive', binding: 'cache', method: 'set', args })
+      }
+      expect(await promise).toMatchObject({
+        call: CACHE_WRITES_MAX + 1,
+        error: { message: expect.stringContaining('writes') as unknown },
+      })
+      await expect.poll(() => written.length).toBe(CACHE_WRITES_MAX)
     })
 
     it('are refused the changes of another task', async () => {

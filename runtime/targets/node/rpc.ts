@@ -4,6 +4,7 @@ import { type Call, METHODS, type RemoteBinding } from '#shared/calls.ts'
 import { type FieldError, InvocationEnded, Problem, type ProblemCode } from '#shared/errors.ts'
 import type { Task } from '#shared/task.ts'
 import { type AllowedCalls, refusalOf } from './call-rules.ts'
+import { CACHE_WRITES_MAX } from './limits.ts'
 
 export interface CallMessage {
   type: 'call'
@@ -64,6 +65,12 @@ async function checked(allowed: AllowedCalls, call: string, args: unknown[]): Pr
   return shapes.checkArgs(call as Call, args)
 }
 
+/** The keys are of one task, but their number has no end, and each costs memory that all share. */
+function countWrite(live: Live): void {
+  live.cacheWrites = (live.cacheWrites ?? 0) + 1
+  if (live.cacheWrites > CACHE_WRITES_MAX) throw new Error(`Expected at most ${CACHE_WRITES_MAX} writes to the cache.`)
+}
+
 function refuse(reason: string | null): void {
   if (reason !== null) throw new Error(reason)
 }
@@ -73,6 +80,8 @@ export interface Live {
   env: Bindings
   /** The task of the invocation, where its trigger names one. */
   task: string | undefined
+  /** So far. */
+  cacheWrites?: number
 }
 
 export interface ServeOptions {
@@ -114,6 +123,7 @@ export function serveCalls({ allowed, liveOf, reply }: ServeOptions) {
     if (!methods.includes(method)) throw new Error(`${name}.${method} is not a binding's method`)
     const call = `${name}.${method}`
     refuse(refusalOf(allowed, call, args, task))
+    if (allowed !== 'all' && name === 'cache' && method !== 'get') countWrite(live)
     const binding = env[name] as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
     return await binding[method]!(...(await checked(allowed, call, args)))
   }
