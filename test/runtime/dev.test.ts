@@ -62,7 +62,7 @@ describe('in development', () => {
     await server.line('it is broken', ({ msg }) => msg === 'function is broken')
     const ready = (await (await server.fetch('/readyz')).json()) as { broken: { name: string }[] }
     expect(ready.broken.map(({ name }) => name)).toEqual(['changing'])
-    expect((await server.fetch('/changing/version')).status).toBe(500)
+    expect((await server.fetch('/changing/version')).status).toBe(503)
     const before = reloads()
     await change('version.ts', 'exprt', 'export')
     await until('it is reloaded', () => reloads() > before)

@@ -41,7 +41,10 @@ function watchFiles(scene: Scene, id: string) {
 
 async function expectServed(scene: Scene, { url }: Victim, { id, variants }: Task): Promise<void> {
   for (const { name, sha256: hash } of variants) {
-    const response = await scene.request(`${url}/tasks/${id}/variants/${name}`)
+    const ask = async (): Promise<Response> => await scene.request(`${url}/tasks/${id}/variants/${name}`)
+    let response = await ask()
+    // A store that is slow to be reached says so.
+    while (response.status === 503) response = await ask()
     expect([response.status, sha256(new Uint8Array(await response.arrayBuffer()))]).toEqual([200, hash])
   }
 }
