@@ -22,7 +22,7 @@ interface Answering extends Duplex {
   [NEWEST]?: Answer
 }
 
-/** The newest answer on a connection: what came before it is sent. Undefined where nothing was asked yet. */
+/** The answer to the newest request on a connection. Undefined where nothing was asked yet. */
 export function answerOn(socket: Answering): Answer | undefined {
   return socket[NEWEST]
 }
@@ -32,11 +32,24 @@ const NONE: Headers = {}
 /** Headers are added in the one writeHead that @hono/node-server makes: setHeader would take Node off its fast path. */
 export class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
   #beside = NONE
+  /** The one that must be sent before this; none where it was when this was asked for. */
+  #before: Answer | undefined
 
   constructor(...args: ConstructorParameters<typeof ServerResponse<Request>>) {
     super(...args)
     const socket: Answering = args[0].socket
+    const before = socket[NEWEST]
+    if (before && !before.writableFinished) {
+      // Whoever never waits for an answer would else make a chain of all that he ever asked for.
+      if (before.isNext) before.#before = undefined
+      this.#before = before
+    }
     socket[NEWEST] = this
+  }
+
+  /** With requests that were sent before the answers to earlier ones: all of those are sent. */
+  get isNext(): boolean {
+    return this.#before?.writableFinished ?? true
   }
 
   /** Names are lower-case; those of the Response win. The object is kept, and not changed. */

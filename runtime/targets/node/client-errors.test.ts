@@ -17,7 +17,7 @@ afterEach(async () => {
 
 type Handler = (request: Request) => Promise<Response>
 
-async function asked(handler: Handler, { totalMs = IDLE_MS, idleMs = IDLE_MS } = {}) {
+async function asked(handler: Handler, { totalMs = IDLE_MS, idleMs = IDLE_MS, first = HEAD } = {}) {
   const server = nodeServer(handler, idleMs, HEADERS_MS)
   server.requestTimeout = totalMs
   listening = await listen(server, 0, '127.0.0.1')
@@ -27,7 +27,7 @@ async function asked(handler: Handler, { totalMs = IDLE_MS, idleMs = IDLE_MS } =
   let text = ''
   socket.on('data', (chunk) => (text += chunk.toString('latin1')))
   socket.on('error', () => undefined)
-  socket.write(HEAD)
+  socket.write(first)
   return { socket, ended: once(socket, 'end'), closed, text: () => text }
 }
 
@@ -63,6 +63,51 @@ it('an answer that is under way gets no other one into its middle', async () => 
   socket.write(MALFORMED_CHUNK)
   await closed
   expect(text().match(/HTTP\/1\.1/g)).toHaveLength(1)
+})
+
+/** Answers `/slow` when it is told to, and any other request at once. */
+function pipelined() {
+  const slow = Promise.withResolvers<Response>()
+  const begun = Promise.withResolvers<void>()
+  const handler: Handler = async (request) => {
+    if (!request.url.endsWith('/slow')) return await reading(request)
+    begun.resolve()
+    return await slow.promise
+  }
+  return { handler, slow, begun: begun.promise }
+}
+const SLOW = 'GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n'
+
+it.each([
+  ['a malformed chunk behind a request that is at work', HEAD + MALFORMED_CHUNK],
+  ['what is no HTTP behind a request that is at work', 'nonsense\r\n\r\n'],
+])('%s is no answer to that one', async (_what, behind) => {
+  const { handler, begun } = pipelined()
+  const { socket, closed, text } = await asked(handler, { first: SLOW })
+  await begun
+  socket.write(behind)
+  await closed
+  expect(text()).toBe('')
+})
+
+it('a malformed chunk behind an answer that is under way does not get into its middle', async () => {
+  const { handler, slow, begun } = pipelined()
+  const { socket, closed, text } = await asked(handler, { first: SLOW })
+  await begun
+  const body = new ReadableStream({ start: (controller) => controller.enqueue(Buffer.from('begun')) })
+  slow.resolve(new Response(body, { headers: { 'content-length': '1000' } }))
+  await expect.poll(text).toContain('begun')
+  socket.write(HEAD + MALFORMED_CHUNK)
+  await closed
+  expect(text().match(/HTTP\/1\.1/g)).toHaveLength(1)
+})
+
+it('what is no HTTP behind an answer that was sent is a 400', async () => {
+  const { socket, ended, text } = await asked(reading, { first: 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n' })
+  await expect.poll(text).toContain('HTTP/1.1 200')
+  socket.write('nonsense\r\n\r\n')
+  await ended
+  expect(text()).toMatch(/^HTTP\/1\.1 200 [^]*HTTP\/1\.1 400 /)
 })
 
 it('who was answered so and keeps the connection open loses it', async () => {

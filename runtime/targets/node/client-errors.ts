@@ -17,10 +17,14 @@ function problemOf(code: string | undefined): Problem {
   return new Problem('invalid-request', 'The request is not valid HTTP.')
 }
 
-/** One that began: in its middle there is no place for another. */
-function isAnswering(socket: Duplex): boolean {
+/**
+ * Whether what is written now is taken for the answer to what failed. Of a request that came as a whole it is not the
+ * answer, but of what comes behind it; and in the middle of an answer, or before an earlier one, there is no place.
+ */
+function canAnswer(socket: Duplex): boolean {
   const answer = answerOn(socket)
-  return answer !== undefined && answer.headersSent && !answer.writableFinished
+  if (!answer) return true
+  return answer.req.complete ? answer.writableFinished : answer.isNext && !answer.headersSent
 }
 
 async function write(socket: Duplex, problem: Problem): Promise<void> {
@@ -30,13 +34,13 @@ async function write(socket: Duplex, problem: Problem): Promise<void> {
   const lines = [...headers, ...Object.entries(own)]
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   // The function may have answered meanwhile.
-  if (isAnswering(socket)) socket.destroy()
+  if (!canAnswer(socket)) socket.destroy()
   else socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${text}`)
 }
 
 export function answerClientErrors(server: Server): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (!socket.writable || error.code === 'ECONNRESET' || isAnswering(socket)) {
+    if (!socket.writable || error.code === 'ECONNRESET' || !canAnswer(socket)) {
       socket.destroy()
       return
     }
