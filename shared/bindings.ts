@@ -98,8 +98,8 @@ export interface TaskStore {
   delete(id: string): Promise<Task | null>
   /** Tasks whose nextCheckAt is at or before `now`, the longest due first. */
   due(now: number, limit: number): Promise<Task[]>
-  /** Moves nextCheckAt by compare-and-set; false when someone else did. Not fsynced. */
-  postpone(id: string, from: number, to: number): Promise<boolean>
+  /** Moves nextCheckAt by compare-and-set, and sets a reason with it; false when someone else did. Not fsynced. */
+  postpone(id: string, from: number, to: number, lastError?: TaskError): Promise<boolean>
   /** Ids of terminal tasks whose expiresAt is before `now`. */
   expired(now: number, limit: number): Promise<string[]>
   /** True for the one caller, over all processes, that inserts this instant of a timer. */

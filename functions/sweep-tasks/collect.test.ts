@@ -9,6 +9,7 @@ import { originalKey, uploadKey, uploadTermsKey, variantKey } from '#shared/vari
 import { testBindings, testInvocation, type TestBindings } from '../../test/bindings.ts'
 import { completedTask, derive } from '../../test/tasks.ts'
 import { collectOrphans } from './collect.ts'
+import config from './config.ts'
 import { SWEEP_MARGIN_MS } from './limits.ts'
 
 const now = Date.now()
@@ -153,6 +154,10 @@ test('leftovers that cannot be removed do not stop the walk', async () => {
   await collectOrphans({ ...env, blobs: { ...env.blobs, tidy } }, now)
   expect(errors).toEqual(['leftover files cannot be removed'])
   expect(await folders(env)).toHaveLength(1)
+})
+
+test('a run has more time than it keeps for its end', () => {
+  expect(config.timeoutMs).toBeGreaterThan(2 * SWEEP_MARGIN_MS)
 })
 
 /** As the runtime ends a run: past its deadline the bindings are closed, and whatever is written then is lost. */

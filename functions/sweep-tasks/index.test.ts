@@ -3,6 +3,7 @@ import { MINUTE_MS } from '#shared/limits.ts'
 import { taskSettled } from '#shared/message.ts'
 import { readTask } from '#shared/read-task.ts'
 import { testBindings, testInvocation, type TestBindings } from '../../test/bindings.ts'
+import { standingOf } from '../../runtime/targets/cloud/standing.ts'
 import { completedTask, fail, pendingTask, testTask } from '../../test/tasks.ts'
 import app from './index.ts'
 import { BATCH_TASKS, RESEND_AGAIN_MS } from './limits.ts'
@@ -77,6 +78,21 @@ test('one that was to be looked at, and whose original went meanwhile, is looked
   await tick(env)
   expect(env.queue.sent).toEqual([])
   expect((await env.tasks.get(id))!.nextCheckAt).toBeNull()
+})
+
+test('a message for a task whose worker fell silent is not taken for a duplicate of his', async () => {
+  await using env = await testBindings()
+  const { id } = await pendingTask(env)
+  await env.tasks.claim(id, { attempt: 1, nextCheckAt: 1 })
+  env.queue.sent.length = 0
+  await tick(env)
+  const [message] = env.queue.sent
+  expect(await standingOf(env.tasks, message!, 1, 4)).toEqual({ attempt: 1 })
+  expect((await env.tasks.get(id))!.lastError).toMatchObject({ code: 'processing-failed' })
+  const failed = { code: 'source-timeout', message: 'slow' } as const
+  await env.tasks.advance(id, 1, { nextCheckAt: 1, lastError: failed })
+  await tick(env)
+  expect((await env.tasks.get(id))!.lastError).toEqual(failed)
 })
 
 test('all that is due, batch after batch', async () => {

@@ -2,7 +2,7 @@
 import type { Bindings } from '#shared/bindings.ts'
 import { InvocationEnded, unavailable } from '#shared/errors.ts'
 import { type Message, taskCreated, taskSettled } from '#shared/message.ts'
-import { isTerminal, owesDiscard, type Task } from '#shared/task.ts'
+import { isTerminal, owesDiscard, type Task, type TaskError } from '#shared/task.ts'
 import { BATCH_TASKS, RESEND_AGAIN_MS } from './limits.ts'
 import { hasTimeLeft } from './time-left.ts'
 
@@ -24,6 +24,12 @@ async function isDone({ tasks }: Parts, task: Task): Promise<boolean> {
   return await tasks.discardOriginal(task.id)
 }
 
+/** Whoever worked on it is silent, and holds it no longer: what is sent now must not wait for him. */
+function silence({ status, lastError }: Task): TaskError | undefined {
+  if (status !== 'processing' || lastError !== null) return undefined
+  return { code: 'processing-failed', message: 'The process that worked on the image was not heard of any more.' }
+}
+
 /** False when another sweeper, or a delivery, was faster. Throws Problem `unavailable` when the queue is away. */
 async function resend(env: Parts, task: Task, now: number): Promise<boolean> {
   const { tasks, queue, invocation } = env
@@ -36,7 +42,8 @@ async function resend(env: Parts, task: Task, now: number): Promise<boolean> {
     if (error instanceof InvocationEnded) throw error
     throw unavailable('queue', error)
   }
-  if (task.nextCheckAt === null || !(await tasks.postpone(task.id, task.nextCheckAt, now + RESEND_AGAIN_MS)))
+  const { id, nextCheckAt } = task
+  if (nextCheckAt === null || !(await tasks.postpone(id, nextCheckAt, now + RESEND_AGAIN_MS, silence(task))))
     return false
   if (messages.length === 0) return true
   invocation.measure('swept_total', 1, { action: 'resent' })

@@ -113,8 +113,13 @@ export function describeAfter(context: TaskSuite): void {
       expect(await tasks.get(id)).toMatchObject({ nextCheckAt: 2_000, updatedAt })
       expect(await tasks.postpone(id, 1_000, 3_000)).toBe(false)
       expect(await tasks.postpone(newTaskId(), 1_000, 3_000)).toBe(false)
+      const lastError = { code: 'processing-failed', message: 'silent' } as const
+      expect(await tasks.postpone(id, 1_000, 3_000, lastError)).toBe(false)
+      expect((await tasks.get(id))!.lastError).toBeNull()
       expect(await tasks.due(1_999, 10)).toEqual([])
       expect(await tasks.due(2_000, 10)).toHaveLength(1)
+      expect(await tasks.postpone(id, 2_000, 3_000, lastError)).toBe(true)
+      expect(await tasks.get(id)).toMatchObject({ nextCheckAt: 3_000, lastError, updatedAt })
     })
 
     test('expired: terminal tasks whose time is before now', async () => {

@@ -81,7 +81,8 @@ function callOf(random: () => number, now: number): [string, Call] {
     recordCallback: (store) => store.recordCallback(id, callback, one([null, time])),
     discardOriginal: (store) => store.discardOriginal(id),
     delete: (store) => store.delete(id),
-    postpone: (store) => store.postpone(id, time, time + 1),
+    postpone: (store) =>
+      store.postpone(id, time, time + 1, pick({ code: 'processing-failed', message: 'silent' } as const)),
     due: async (store) => (await store.due(time, 100)).map((task) => task.id).sort(),
     expired: async (store) => (await store.expired(time, 100)).sort(),
     list: (store) => {

@@ -146,7 +146,8 @@ export function memoryTasks(options: MemoryTasksOptions): TaskStore & { close():
       for (const record of keys.values()) if (task && record.taskId === id) record.deleted = true
       return task
     },
-    postpone: async (id, from, to) => store.write(id, (task) => postponed(task, from, to)) !== null,
+    postpone: async (id, from, to, lastError) =>
+      store.write(id, (task) => postponed(task, from, to, lastError)) !== null,
     prune: async (now) => {
       for (const [name, record] of keys) if (isExpired(record, now)) keys.delete(name)
       for (const [tick, slot] of ticks) if (slot < now - TICK_KEPT_MS) ticks.delete(tick)

@@ -25,7 +25,13 @@ export function documentOf(task: Task): TaskDocument {
 
 export function taskOf(document: TaskDocument): Task {
   const { _id: id, metadata, revision: _, ...rest } = document
-  return { id, ...rest, metadata: Object.fromEntries(metadata.map(({ key, value }) => [key, value])) }
+  // A document of before it was counted has none.
+  return {
+    id,
+    ...rest,
+    uncounted: rest.uncounted ?? 0,
+    metadata: Object.fromEntries(metadata.map(({ key, value }) => [key, value])),
+  }
 }
 
 /**

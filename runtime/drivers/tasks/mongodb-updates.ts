@@ -5,7 +5,7 @@
 import type { Filter, UpdateFilter } from 'mongodb'
 import type { Advance, Settlement, SettleOptions, TaskQuery } from '#shared/bindings.ts'
 import type { DerivedFormat } from '#shared/message.ts'
-import { type Callback, isTerminal, type Status, STATUSES } from '#shared/task.ts'
+import { type Callback, isTerminal, type Status, STATUSES, type TaskError } from '#shared/task.ts'
 import type { StoredFile } from '#shared/variant.ts'
 import type { TaskDocument } from './mongodb-document.ts'
 import { isEmpty } from './rules.ts'
@@ -96,9 +96,10 @@ export function leaving(id: string): Change {
   return { filter: { ...filter, nextCheckAt: { $gt: 0 } }, update: { $set: { nextCheckAt: null } } }
 }
 
-/** No reader sees nextCheckAt: the revision stays. */
-export function postponing(id: string, from: number, to: number): Change {
-  return { filter: { _id: id, nextCheckAt: from }, update: { $set: { nextCheckAt: to } } }
+/** No reader sees any of it: the revision stays. */
+export function postponing(id: string, from: number, to: number, lastError?: TaskError): Change {
+  const $set = { nextCheckAt: to, ...(lastError ? { lastError } : {}) }
+  return { filter: { _id: id, nextCheckAt: from }, update: { $set } }
 }
 
 /** `$and` over single pairs, since not every server knows `$all` over subdocuments; the index serves the first. */

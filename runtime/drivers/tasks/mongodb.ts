@@ -218,8 +218,8 @@ export function mongoTasks(options: MongoTasksOptions): MongoTasks {
       })
       return found && taskOf(found)
     },
-    postpone: async (id, from, to) => {
-      const { filter, update } = updates.postponing(id, from, to)
+    postpone: async (id, from, to, lastError) => {
+      const { filter, update } = updates.postponing(id, from, to, lastError)
       const { matchedCount } = await mongo.call(WHAT, (db) => tasksOf(db).updateOne(filter, update, RELAXED))
       return matchedCount === 1
     },

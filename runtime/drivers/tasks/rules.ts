@@ -4,7 +4,7 @@
  */
 import type { Advance, Settlement, SettleOptions } from '#shared/bindings.ts'
 import type { DerivedFormat } from '#shared/message.ts'
-import { type Callback, isTerminal, type Task } from '#shared/task.ts'
+import { type Callback, isTerminal, type Task, type TaskError } from '#shared/task.ts'
 import type { StoredFile } from '#shared/variant.ts'
 
 const rfc3339 = (ms: number): string => new Date(ms).toISOString()
@@ -97,7 +97,7 @@ export function withoutOriginal(task: Task, now: number): Task {
   return { ...task, nextCheckAt, source: { ...task.source, key: null }, updatedAt: rfc3339(now) }
 }
 
-/** No client sees nextCheckAt, so updatedAt stays. */
-export function postponed(task: Task, from: number, to: number): Task | null {
-  return task.nextCheckAt === from ? { ...task, nextCheckAt: to } : null
+/** No client sees any of it, so updatedAt stays. */
+export function postponed(task: Task, from: number, to: number, lastError?: TaskError): Task | null {
+  return task.nextCheckAt === from ? { ...task, nextCheckAt: to, ...(lastError ? { lastError } : {}) } : null
 }

@@ -5,7 +5,12 @@ import type { Prepare } from '../sqlite/statements.ts'
 
 type Row = Record<string, unknown> | undefined
 
-const taskOf = (row: Row): Task => JSON.parse(String(row?.['document'])) as Task
+/** A document of before they were counted has no `uncounted`. */
+function taskOf(row: Row): Task {
+  const task = JSON.parse(String(row?.['document'])) as Task
+  task.uncounted ??= 0
+  return task
+}
 
 /** Sorts after every id: ids are lower-case hex. */
 const AFTER_ALL_IDS = '~'

@@ -108,7 +108,8 @@ export function sqliteTasks(options: SqliteTasksOptions): TaskStore & { close():
         return task
       }),
     due: (now, limit) => attempt(WHAT, () => relaxed.due(now, limit)),
-    postpone: async (id, from, to) => (await write.relaxed(id, (task) => postponed(task, from, to))) !== null,
+    postpone: async (id, from, to, lastError) =>
+      (await write.relaxed(id, (task) => postponed(task, from, to, lastError))) !== null,
     expired: (now, limit) => attempt(WHAT, () => relaxed.expired(now, limit)),
     changes: (id, signal) => changes.watch(id, signal),
     close: async () => changes.close(),

@@ -3,6 +3,7 @@
  * duplicate of one that is at work, which a queue without ids of its own does not sort out.
  */
 import type { TaskStore } from '#shared/bindings.ts'
+import { CHECK_LEASE_MS } from '#shared/limits.ts'
 import type { Message, MessageType } from '#shared/message.ts'
 import { isTerminal, type Task } from '#shared/task.ts'
 
@@ -26,9 +27,13 @@ function ofWork({ deliveries, uncounted }: Task, received: number | null): numbe
   return Math.min(received ?? begun, begun)
 }
 
-/** Ms for which somebody holds the task: who works has given no reason to end yet, and says again that he lives. */
+/**
+ * Ms for which somebody holds the task: who works has given no reason to end yet, and says from time to time that he
+ * lives; where he no longer does, the sweeper gives one for him. No longer than a lease, whatever the clocks say.
+ */
 function heldMs({ status, lastError, nextCheckAt }: Task): number {
-  return status === 'processing' && lastError === null ? Math.max(0, (nextCheckAt ?? 0) - Date.now()) : 0
+  if (status !== 'processing' || lastError !== null || nextCheckAt === null) return 0
+  return Math.min(Math.max(0, nextCheckAt - Date.now()), CHECK_LEASE_MS)
 }
 
 /**

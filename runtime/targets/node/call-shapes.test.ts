@@ -34,6 +34,7 @@ it.each([
   ['tasks.recordDerived', [id, '800x800', 'webp', file]],
   ['tasks.recordCallback', [id, callback, null]],
   ['tasks.postpone', [id, 1, 2]],
+  ['tasks.postpone', [id, 1, 2, failed.error]],
   ['cache.set', [`derived:${id}.800x800.webp`, 'failed', 10 * MINUTE_MS]],
   ['cache.set', [`derived:${id}.${'a'.repeat(64)}.avif`, 'lost', 1]],
   ['cache.add', [`task:${id}`, task, MINUTE_MS]],

@@ -108,6 +108,7 @@ const SHAPES: Record<Call, Args> = {
     ['id', text],
     ['from', ms],
     ['to', ms],
+    ['lastError', taskError.optional()],
   ],
   'tasks.expired': [
     ['now', ms],

@@ -17,8 +17,8 @@ export function encodeFrame(value: unknown, bytesMax = Infinity): Buffer {
 }
 
 /**
- * Takes the chunks of a stream, however they are cut, and gives each message with the bytes of its JSON. Throws on what is no frame, and as soon as
- * its length is there on one of more than `bytesMax`: so much it holds at most, and one chunk.
+ * Takes the chunks of a stream, however they are cut, and gives each message with the bytes of its JSON. Throws on what
+ * is no frame, and as soon as its length is there on one of more than `bytesMax`: so much it holds at most, and one chunk.
  */
 export function frameReader(
   onMessage: (message: unknown, bytes: number) => void,
