@@ -11,8 +11,8 @@ export interface FunctionHost {
   fetch(request: Request, env: Bindings, task?: string): Promise<Response>
   /** The app's part of the OpenAPI document. */
   describe(): Promise<Description>
-  /** Resolves when it runs again after a load that failed. A host that loads once has none. */
-  recovered?(): Promise<void>
+  /** `tell` gets the outcome of each start: null, or why it failed. A host that loads once has none. */
+  onStarted?(tell: (failure: unknown) => void): void
   /** Runs what comes next on the code as it is now. A host that cannot do that has no reload. */
   reload?(): Promise<void>
   close(): Promise<void>

@@ -62,7 +62,7 @@ export interface LoadedFunction extends FoundFunction {
   running: number
   /** How many invocations ended with each status. */
   answered: Map<number, number>
-  /** Why it cannot run: the failure of its index.ts, once that was tried. */
+  /** Why it cannot run: the failure of its index.ts, or of its last start, once that was tried. */
   error: string | null
 }
 

@@ -1,6 +1,6 @@
 /** Chooses where each function runs, and what the environment changes in its config. */
 import type { Config } from '../../config.ts'
-import { checkApp, type FunctionHost, inlineHost } from '../../host.ts'
+import { checkApp, type FunctionHost, inlineHost, messageOf } from '../../host.ts'
 import { type FoundFunction, indexOf, type LoadedFunction, type ResolvedConfig } from '../../loader.ts'
 import type { RootLogger } from '../../../console/logger.ts'
 import type { Metrics } from '../../../console/metrics.ts'
@@ -9,7 +9,6 @@ import { storageOf } from '../../../stacks/storage.ts'
 import { overrideConfig } from '../override.ts'
 import { effectiveConcurrency } from './command.ts'
 import { DEV_CONTAINER_INVOCATIONS } from './limits.ts'
-import { noteBroken } from './load-later.ts'
 import { containerPool } from './pool.ts'
 import { watchCode } from './watch-code.ts'
 
@@ -46,11 +45,9 @@ export function createHosts(config: Config, { dev, metrics, logger }: HostsOptio
   const reload = async (fn: LoadedFunction): Promise<void> => {
     try {
       await fn.host.reload?.()
-      fn.error = null
       logger.info({ function: fn.name }, 'reloaded')
     } catch (error) {
-      const { name, error: reason } = noteBroken(fn, error)
-      logger.error({ function: name, reason }, 'function is broken')
+      logger.error({ function: fn.name, reason: messageOf(error) }, 'function is broken')
     }
   }
   const sayStale = (name: string): void => {

@@ -7,20 +7,21 @@ import type { BrokenFunction, LoadedFunction } from '../../loader.ts'
 /** From listening. */
 const LOAD_DELAY_MS = 50
 
-/** Until it runs: what failed may have been a machine that was busy, or out of memory, for a moment. */
-export function noteBroken(fn: LoadedFunction, error: unknown): BrokenFunction {
-  const reason = (fn.error = messageOf(error))
-  void fn.host.recovered?.().then(() => (fn.error = null))
-  return { name: fn.name, error: reason }
+/** By each start anew: what failed may have been a machine that was busy, or out of memory, for a moment. */
+function note(fn: LoadedFunction, failure: unknown): void {
+  fn.error = failure === null ? null : messageOf(failure)
 }
 
-/** Loads every app once; a failure is noted on the function and told. */
+/** Loads every app once; a failure is noted on the function and told. One of a later start is noted, too. */
 export async function loadAll(functions: readonly LoadedFunction[], onBroken: (fn: BrokenFunction) => void) {
   const load = async (fn: LoadedFunction): Promise<void> => {
+    const { name, host } = fn
+    host.onStarted?.((failure) => note(fn, failure))
     try {
-      await fn.host.load()
+      await host.load()
     } catch (error) {
-      onBroken(noteBroken(fn, error))
+      if (!host.onStarted) note(fn, error)
+      onBroken({ name, error: messageOf(error) })
     }
   }
   await Promise.all(functions.map(load))

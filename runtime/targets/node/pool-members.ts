@@ -2,6 +2,7 @@
 import type { PoolOptions } from './pool.ts'
 import { type Container, startContainer } from './container.ts'
 import { CONTAINER_IDLE_MS, CONTAINER_INVOCATIONS_MAX, CONTAINER_LAST_IDLE_MS } from './limits.ts'
+import { pausedStarts } from './paused-starts.ts'
 
 export interface Member {
   container: Container
@@ -12,12 +13,19 @@ export interface Member {
   idleTimer?: NodeJS.Timeout
 }
 
-/** `onFree` is called when a place may have come free. */
-export function poolMembers(options: PoolOptions, onFree: () => void) {
+interface PoolEvents {
+  /** A place may have come free. */
+  onFree: () => void
+  /** A start worked: null; or failed, with the reason. */
+  onStarted: (failure: unknown) => void
+}
+
+export function poolMembers(options: PoolOptions, { onFree, onStarted }: PoolEvents) {
   const { init, allowed, max, each, onStart, onCount, start = startContainer, startMs } = options
   const { invocationsMax = CONTAINER_INVOCATIONS_MAX } = options
   const { idleMs = CONTAINER_IDLE_MS, lastIdleMs = CONTAINER_LAST_IDLE_MS } = options
   const members = new Set<Member>()
+  const starts = pausedStarts(onStarted)
   const busy = ({ container, reserved }: Member): number => container.active() + reserved
   const works = ({ retired, container }: Member): boolean => !retired && !container.spoiled()
   const isWorn = ({ container }: Member): boolean => container.served() >= invocationsMax
@@ -48,7 +56,8 @@ export function poolMembers(options: PoolOptions, onFree: () => void) {
     onFree()
   }
   const add = (): Member => {
-    const container = start(init, { allowed, onRest: () => rest(member), startMs })
+    const startOne = (): Container => start(init, { allowed, onRest: () => rest(member), startMs })
+    const container = starts.start(startOne, () => member.retired)
     const member: Member = { container, retired: false, reserved: 0 }
     members.add(member)
     onStart?.()
@@ -57,7 +66,7 @@ export function poolMembers(options: PoolOptions, onFree: () => void) {
     return member
   }
   return {
-    /** Takes a free place, in a container that is there or in a new one; null when there is none. */
+    /** Takes a free place, in a container that is there or in a new one; null when there is none. Throws why none starts. */
     reserve(): Member | null {
       const working = [...members].filter(works)
       const free = working.find((member) => busy(member) < each && !isWorn(member))
@@ -70,7 +79,9 @@ export function poolMembers(options: PoolOptions, onFree: () => void) {
     /** One of its invocations, or a reservation, is over. */
     rest,
     end,
+    /** What comes next runs in new ones, which may start at once. */
     retireAll(): void {
+      starts.endPause()
       for (const member of members) {
         member.retired = true
         // One that only starts is waited for in vain: whoever does takes the next.
@@ -79,7 +90,7 @@ export function poolMembers(options: PoolOptions, onFree: () => void) {
     },
     async endAll(): Promise<void> {
       const exits = [...members].map(({ container }) => container.exited)
-      members.forEach(end)
+      for (const member of members) end(Object.assign(member, { retired: true }))
       await Promise.all(exits)
     },
   }

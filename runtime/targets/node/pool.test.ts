@@ -1,68 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
-import type { Bindings } from '#shared/bindings.ts'
-import { type Problem, problemResponse } from '#shared/errors.ts'
-import { verdictOf } from '#shared/verdict.ts'
-import { testInvocation, testSettings } from '../../../test/bindings.ts'
 import { until } from '../../../test/runtime/until.ts'
-import { FunctionDied, RuntimeClosing } from '../../invocation.ts'
-import type { Container, startContainer } from './container.ts'
-import { containerPool, type PoolOptions } from './pool.ts'
-
-interface FakeContainer extends Container {
-  /** Ends its invocations. */
-  finish(): void
-  spoil(): void
-  killed: boolean
-}
-
-/** Containers without processes: a request stays until `finish`. */
-function fakes() {
-  const all: FakeContainer[] = []
-  const start: typeof startContainer = (_init, { onRest }) => {
-    const open: (() => void)[] = []
-    const exit = Promise.withResolvers<void>()
-    let served = 0
-    let spoiled = false
-    const container: FakeContainer = {
-      pid: undefined,
-      ready: Promise.resolve({ paths: {}, components: {}, routes: [] }),
-      exited: exit.promise,
-      active: () => open.length,
-      served: () => served,
-      spoiled: () => spoiled,
-      killed: false,
-      fetch: async () => {
-        served++
-        const { promise, resolve } = Promise.withResolvers<void>()
-        open.push(resolve)
-        await promise
-        return new Response('ok')
-      },
-      kill: () => {
-        container.killed = true
-        exit.resolve()
-      },
-      spoil: () => (spoiled = true),
-      finish: () => {
-        for (const resolve of open.splice(0)) resolve()
-        onRest()
-      },
-    }
-    all.push(container)
-    return container
-  }
-  return { all, start, alive: () => all.filter(({ killed }) => !killed) }
-}
-
-function pool(options: Partial<PoolOptions>) {
-  const { all, start, alive } = fakes()
-  const storage = { inputPath: '', outputPath: '', allowHosts: [] }
-  const init = { index: '', trigger: 'http', storage, settings: testSettings() } as const
-  const host = containerPool({ init, allowed: 'all', max: 2, each: 1, start, ...options })
-  const env = { invocation: testInvocation() } as Bindings
-  const fetch = () => host.fetch(new Request('http://localhost/'), env)
-  return { host, all, alive, fetch }
-}
+import { pool } from './pool.fixture.ts'
 
 describe('a pool of containers', () => {
   it('starts one on demand, never more than max, and lets the rest wait for a free one', async () => {
@@ -168,51 +106,6 @@ describe('a pool of containers', () => {
     expect(all.map(({ killed }) => killed)).toEqual([true, false])
     all[1]!.finish()
     await next
-  })
-
-  it('that cannot start another tells each who waits', async () => {
-    const { all, start } = fakes()
-    const failing: typeof startContainer = (...args) => {
-      if (all.length > 0) throw new Error('too many files are open')
-      return start(...args)
-    }
-    const { host, fetch } = pool({ max: 1, start: failing })
-    const first = fetch()
-    await until('one runs', () => all[0]?.active() === 1)
-    const waiting = Promise.allSettled([fetch(), fetch(), fetch()])
-    all[0]!.kill()
-    const reasons = (await waiting).map((one) => (one as PromiseRejectedResult).reason.cause.message)
-    expect(reasons).toEqual(Array(3).fill('too many files are open'))
-    all[0]!.finish()
-    await first
-    await host.close()
-  })
-
-  it.each([
-    ['cannot be had', () => Promise.reject(new FunctionDied('the container ended while it was starting'))],
-    ['is not ready in time', () => Promise.reject(new Error('the container was not ready within 300 ms'))],
-  ])('whose container %s never began: the message loses no attempt, and load has the reason', async (_what, ready) => {
-    const { start } = fakes()
-    const failing: typeof startContainer = (...args) => Object.assign(start(...args), { ready: ready() })
-    const { host, fetch } = pool({ start: failing })
-    const reason = await ready().catch((error: Error) => error.message)
-    const refused = await fetch().catch((error: Problem) => error)
-    expect(refused).toMatchObject({ status: 503, code: 'unavailable', cause: { message: reason } })
-    const verdict = verdictOf(problemResponse(refused as Problem, { instance: '/' }))
-    expect(verdict).toMatchObject({ kind: 'retry', counted: false, afterMs: 5_000 })
-    await expect(host.load()).rejects.toThrow(reason)
-  })
-
-  it('whose container was still starting when the runtime closed says so', async () => {
-    const exit = Promise.withResolvers<never>()
-    const { start } = fakes()
-    const starting: typeof startContainer = (...args) => Object.assign(start(...args), { ready: exit.promise })
-    const { host, fetch } = pool({ start: starting })
-    const refused = fetch().catch((error: unknown) => error)
-    const closed = host.close()
-    exit.reject(new FunctionDied('the container ended while it was starting'))
-    expect(await refused).toBeInstanceOf(RuntimeClosing)
-    await closed
   })
 
   it('starts nothing after close, whoever waits', async () => {

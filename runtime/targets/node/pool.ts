@@ -34,9 +34,9 @@ function closing(cause?: unknown): RuntimeClosing {
 
 export function containerPool(options: PoolOptions): FunctionHost {
   const waiting: (() => void)[] = []
-  const recoveries: (() => void)[] = []
+  let tell: (failure: unknown) => void = () => undefined
   const wake = (): void => waiting.shift()?.()
-  const members = poolMembers(options, wake)
+  const members = poolMembers(options, { onFree: wake, onStarted: (failure) => tell(failure) })
   let closed = false
 
   const reserve = (): Member | null => {
@@ -60,7 +60,6 @@ export function containerPool(options: PoolOptions): FunctionHost {
       }
       try {
         await member.container.ready
-        for (const tell of recoveries.splice(0)) tell()
         return member
       } catch (error) {
         member.reserved--
@@ -93,7 +92,7 @@ export function containerPool(options: PoolOptions): FunctionHost {
       // One that never began left the place as it was.
       return await response.finally(() => members.rest(member))
     },
-    recovered: () => new Promise((resolve) => recoveries.push(resolve)),
+    onStarted: (listener) => void (tell = listener),
     async reload() {
       members.retireAll()
       await describe()
