@@ -56,7 +56,12 @@ const promQl: Asked[] = [
 ]
 const logQl: Asked[] = targets.filter(({ datasource }) => datasource.uid === 'loki')
 
-const OF_THE_RUNTIME = ['queue_verdicts_total', 'faas_errors_total', 'faas_timeouts_total'] as const
+const OF_THE_RUNTIME = [
+  'queue_verdicts_total',
+  'faas_invocations_total',
+  'faas_errors_total',
+  'faas_timeouts_total',
+] as const
 
 /** Values that no scrape after two pictures shows; the types hold them against the code. */
 const RARE: { [Name in keyof Measures]?: { [Label in keyof Measures[Name]]?: Measures[Name][Label][] } } & {
@@ -66,6 +71,7 @@ const RARE: { [Name in keyof Measures]?: { [Label in keyof Measures[Name]]?: Mea
   swept_total: { action: ['resent', 'expired', 'collected'] },
   derived_total: { format: ['webp', 'avif'] },
   queue_verdicts_total: { verdict: ['ack', 'retry', 'dead'], queue: ['image-processing'] },
+  faas_invocations_total: { function: ['process-image', 'notify'] },
   faas_errors_total: { function: ['get-task'] },
   faas_timeouts_total: { function: ['get-task'] },
 }
