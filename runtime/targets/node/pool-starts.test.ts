@@ -6,7 +6,7 @@ import { verdictOf } from '#shared/verdict.ts'
 import { until } from '../../../test/runtime/until.ts'
 import { FunctionDied, RuntimeClosing } from '../../invocation.ts'
 import type { startContainer } from './container.ts'
-import { fakes, pool } from './pool.fixture.ts'
+import { fakes, INIT, pool } from './pool.fixture.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
 afterEach(() => void vi.useRealTimers())
@@ -43,6 +43,27 @@ describe('a pool', () => {
     const verdict = verdictOf(problemResponse(refused as Problem, { instance: '/' }))
     expect(verdict).toMatchObject({ kind: 'retry', counted: false, afterMs: 5_000 })
     await expect(host.load()).rejects.toThrow(reason)
+  })
+
+  it('of a queue keeps the slot of a message for the pause, and lets go of it when the runtime closes', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
+    const { start } = fakes()
+    const failing: typeof startContainer = (...args) =>
+      Object.assign(start(...args), { ready: Promise.reject(new Error('no')) })
+    const { host, fetch } = pool({ start: failing, init: { ...INIT, trigger: 'queue' } })
+    const outcomes: unknown[] = []
+    const first = fetch().catch((error: unknown) => outcomes.push(error))
+    const second = fetch().catch((error: unknown) => outcomes.push(error))
+    await vi.advanceTimersByTimeAsync(START_RETRY_MS - 1)
+    expect(outcomes).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    await Promise.all([first, second])
+    expect(outcomes).toMatchObject([{ status: 503 }, { status: 503 }])
+    const third = fetch().catch((error: unknown) => error)
+    await vi.advanceTimersByTimeAsync(1)
+    await host.close()
+    expect(await third).toBeInstanceOf(RuntimeClosing)
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('whose container was still starting when the runtime closed says so', async () => {

@@ -50,11 +50,12 @@ export function fakes() {
   return { all, start, alive: () => all.filter(({ killed }) => !killed) }
 }
 
+const storage = { inputPath: '', outputPath: '', allowHosts: [] }
+export const INIT = { index: '', trigger: 'http', storage, settings: testSettings() } as const
+
 export function pool(options: Partial<PoolOptions>) {
   const { all, start, alive } = fakes()
-  const storage = { inputPath: '', outputPath: '', allowHosts: [] }
-  const init = { index: '', trigger: 'http', storage, settings: testSettings() } as const
-  const host = containerPool({ init, allowed: 'all', max: 2, each: 1, start, ...options })
+  const host = containerPool({ init: INIT, allowed: 'all', max: 2, each: 1, start, ...options })
   const env = { invocation: testInvocation() } as Bindings
   const fetch = () => host.fetch(new Request('http://localhost/'), env)
   return { host, all, alive, fetch }

@@ -1,11 +1,13 @@
 /** The containers of one function: started on demand, at most `max`, replaced when they die, let go when idle. */
-import { notStarted } from '#shared/not-started.ts'
+import type { Bindings } from '#shared/bindings.ts'
+import { notStarted, START_RETRY_MS } from '#shared/not-started.ts'
 import type { Description } from '../../../console/describe.ts'
 import type { FunctionHost } from '../../host.ts'
 import { RuntimeClosing } from '../../invocation.ts'
 import type { AllowedCalls } from './call-rules.ts'
 import type { startContainer } from './container.ts'
 import type { ContainerInit } from './container-protocol.ts'
+import { createKeeper } from './keeper.ts'
 import { type Member, poolMembers } from './pool-members.ts'
 
 export interface PoolOptions {
@@ -37,6 +39,7 @@ export function containerPool(options: PoolOptions): FunctionHost {
   let tell: (failure: unknown) => void = () => undefined
   const wake = (): void => waiting.shift()?.()
   const members = poolMembers(options, { onFree: wake, onStarted: (failure) => tell(failure) })
+  const keeper = createKeeper()
   let closed = false
 
   const reserve = (): Member | null => {
@@ -70,7 +73,10 @@ export function containerPool(options: PoolOptions): FunctionHost {
       }
     }
   }
-  const refuse = (cause: unknown): never => {
+  /** A message keeps its slot for the pause: else a whole backlog would be taken, and put off, in one go. */
+  const refuse = async (cause: unknown, { invocation }: Bindings): Promise<never> => {
+    const leftMs = (invocation.deadline - Date.now()) / 2
+    if (!closed && options.init.trigger === 'queue') await keeper.keep(Math.min(START_RETRY_MS, leftMs))
     throw closed ? closing(cause) : notStarted(cause)
   }
   const describe = async (): Promise<Description> => {
@@ -84,7 +90,7 @@ export function containerPool(options: PoolOptions): FunctionHost {
     load: async () => void (await describe()),
     describe,
     async fetch(request, env, task) {
-      const member = await take().catch(refuse)
+      const member = await take().catch(async (cause: unknown) => await refuse(cause, env))
       const response = member.container.fetch(request, env, task).catch((cause: unknown) => {
         throw closed ? closing(cause) : cause
       })
@@ -99,6 +105,7 @@ export function containerPool(options: PoolOptions): FunctionHost {
     },
     async close() {
       closed = true
+      keeper.letGo()
       const ended = members.endAll()
       for (const go of waiting.splice(0)) go()
       await ended
