@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { build } from '../../build/build.ts'
+import { build, type Built } from '../../build/build.ts'
 import type { Cloud } from '../../build/entries.ts'
 import type { Architecture } from '../../build/packages.ts'
 import { hasClients } from '../clouds/installed.ts'
@@ -118,9 +118,14 @@ const STARTS: Record<Cloud, Start | null> = {
 
 describe.skipIf(!hasClients).each(Object.entries(STARTS).filter(([, start]) => start))('%s', (cloud, start) => {
   test('each part starts and answers', { timeout: MS }, async () => {
-    const made = await build({ target: cloud as Cloud, names: ALL ? [] : KINDS, architecture, out: join(folder, cloud) })
+    const made = await build({
+      target: cloud as Cloud,
+      names: ALL ? [] : KINDS,
+      architecture,
+      out: join(folder, cloud),
+    })
     expect(made.map(({ name }) => name)).toEqual(expect.arrayContaining(KINDS))
-    for (const { name, folder: built } of made) {
+    const tryOne = async ({ name, folder: built }: Built): Promise<void> => {
       const clean = await cleanCopy(built, `${cloud}-${name}`)
       if (cloud === 'aws-lambda' && !LAMBDA) await writeFile(join(clean, 'call.mjs'), CALL(HEALTH))
       const port = await freePort()
@@ -134,5 +139,7 @@ describe.skipIf(!hasClients).each(Object.entries(STARTS).filter(([, start]) => s
       command.signal('SIGTERM')
       await command.ended
     }
+    // At once: each waits for seconds for stores that are not there.
+    await Promise.all(made.map(tryOne))
   })
 })
