@@ -6,34 +6,38 @@ import { DERIVED_FORMATS } from '#shared/message.ts'
 import { NOTE_TASK_CHARS_MAX } from './limits.ts'
 import type { NoteMessage } from './rpc.ts'
 
-const ended = z.enum(['completed', 'failed'])
-const code = z.enum(['', ...(Object.keys(PROBLEMS) as ProblemCode[])])
+function noteShape() {
+  const ended = z.enum(['completed', 'failed'])
+  const code = z.enum(['', ...(Object.keys(PROBLEMS) as ProblemCode[])])
+  const labelsOf = {
+    render_seconds: z.strictObject({ outcome: ended }),
+    tasks_total: z.strictObject({ outcome: ended, code }),
+    derived_total: z.strictObject({ format: z.enum(DERIVED_FORMATS) }),
+    swept_total: z.strictObject({ action: z.enum(['resent', 'expired', 'collected']) }),
+    callbacks_total: z.strictObject({ outcome: z.enum(['delivered', 'retried', 'failed']) }),
+  } satisfies { [Name in keyof Measures]: z.ZodType<Measures[Name]> }
+  const log = z.strictObject({
+    log: z.enum(['debug', 'info', 'warn', 'error']),
+    message: z.string(),
+    fields: z.record(z.string(), z.unknown()).optional(),
+  })
+  const task = z.strictObject({ taskId: z.string().max(NOTE_TASK_CHARS_MAX) })
+  const names = Object.keys(labelsOf) as (keyof Measures)[]
+  const measure = z.strictObject({
+    measure: z
+      .tuple([z.enum(names), z.number().min(0), z.unknown()])
+      .refine(([name, , labels]) => labelsOf[name].safeParse(labels).success),
+  })
+  return z.union([log, task, measure])
+}
 
-const LABELS = {
-  render_seconds: z.strictObject({ outcome: ended }),
-  tasks_total: z.strictObject({ outcome: ended, code }),
-  derived_total: z.strictObject({ format: z.enum(DERIVED_FORMATS) }),
-  swept_total: z.strictObject({ action: z.enum(['resent', 'expired', 'collected']) }),
-  callbacks_total: z.strictObject({ outcome: z.enum(['delivered', 'retried', 'failed']) }),
-} satisfies { [Name in keyof Measures]: z.ZodType<Measures[Name]> }
-
-const log = z.strictObject({
-  log: z.enum(['debug', 'info', 'warn', 'error']),
-  message: z.string(),
-  fields: z.record(z.string(), z.unknown()).optional(),
-})
-const task = z.strictObject({ taskId: z.string().max(NOTE_TASK_CHARS_MAX) })
-const names = Object.keys(LABELS) as (keyof Measures)[]
-const measure = z.strictObject({
-  measure: z
-    .tuple([z.enum(names), z.number().min(0), z.unknown()])
-    .refine(([name, , labels]) => LABELS[name].safeParse(labels).success),
-})
-const Note = z.union([log, task, measure])
+/** Made for the first note: a start that hears none does not pay for it. */
+let shape: ReturnType<typeof noteShape> | undefined
 
 /** Throws on one that no honest container sends. */
 export function checkNote(note: unknown): NoteMessage['note'] {
-  const { data, error } = Note.safeParse(note)
+  shape ??= noteShape()
+  const { data, error } = shape.safeParse(note)
   if (error) throw new TypeError('Expected a note that a function can make.', { cause: error })
   return data as NoteMessage['note']
 }
