@@ -12,6 +12,7 @@ import type { Measured } from './measured.ts'
 import { accept } from './rows/accept.ts'
 import { latency } from './rows/latency.ts'
 import { memory } from './rows/memory.ts'
+import { recovery } from './rows/recovery.ts'
 import { render } from './rows/render.ts'
 import { request } from './rows/request.ts'
 import { servers } from './rows/servers.ts'
@@ -24,6 +25,7 @@ const ROWS: Record<string, (folder: string) => Promise<Measured[]>> = {
   start,
   accept,
   memory,
+  recovery,
   servers,
 }
 

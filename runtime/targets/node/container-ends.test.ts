@@ -4,19 +4,12 @@ import { containedFunction, type InvokedFunction } from '../../../test/runtime/f
 import { until } from '../../../test/runtime/until.ts'
 
 const TIMEOUT_MS = 300
-/** On an idle machine the next request to the function works within this time. */
-const RECOVERY_MS = 500
-/** On a busy one within that of so many starts of a container, made for comparison. */
-const RECOVERY_STARTS = 5
 
 describe('a container that fails', () => {
   let probe: InvokedFunction
-  let startMs: number
   beforeAll(async () => {
     probe = await containedFunction('probe', { timeoutMs: 20_000 })
-    const started = performance.now()
     await probe.fn.host.load()
-    startMs = performance.now() - started
   })
   afterAll(async () => await probe[Symbol.asyncDispose]())
 
@@ -40,11 +33,10 @@ describe('a container that fails', () => {
   async function pidOf(): Promise<number> {
     return Number(await (await probe.call('/probe/pid')).text())
   }
+  /** How soon is a row of `npm run bench`. */
   async function expectRecovery(): Promise<void> {
-    const started = performance.now()
     const response = await probe.call('/probe/ok')
     expect([response.status, await response.text()]).toEqual([200, 'ok'])
-    expect(performance.now() - started).toBeLessThan(Math.max(RECOVERY_MS, RECOVERY_STARTS * startMs))
   }
 
   it.each([
