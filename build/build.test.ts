@@ -1,7 +1,7 @@
 /** What is in a bundle, and what is said to platforms: all of it follows from the functions' folders. */
 import { spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { hasClients } from '../test/clouds/installed.ts'
@@ -70,6 +70,11 @@ describe.skipIf(!hasClients).each(CLOUDS)('%s', (cloud) => {
       }
       // A Redis beside the cloud's own is a client that is read where one is named, and not before.
       expect(first.filter((id) => /node_modules\/(ioredis|mongodb)\//.test(id))).toEqual([])
+      // Nor is what shows metrics, and no language but the one that is spoken is in it at all.
+      expect(first.filter((id) => id.includes('/prom-client/'))).toEqual([])
+      expect(modules.filter((id) => /\/zod\/v4\/locales\/(?!index)/.test(id)).map((id) => basename(id))).toEqual([
+        'en.js',
+      ])
       expect(outside.filter((name) => name === 'sharp')).toEqual([])
     },
   )
