@@ -8,8 +8,8 @@ import { settingsOf } from '../../settings.ts'
 import { storageOf } from '../../../stacks/storage.ts'
 import { overrideConfig } from '../override.ts'
 import { effectiveConcurrency } from './command.ts'
+import { containerHost } from './container-host.ts'
 import { DEV_CONTAINER_INVOCATIONS } from './limits.ts'
-import { containerPool } from './pool.ts'
 import { watchCode } from './watch-code.ts'
 
 export interface HostsOptions {
@@ -31,15 +31,15 @@ export function createHosts(config: Config, { dev, metrics, logger }: HostsOptio
     const index = indexOf(fn.folder)
     if (isolation === 'inline' && !dev) return inlineHost(index, (app) => checkApp(app, trigger.type))
     const alone = isolation === 'process'
-    return containerPool({
+    return containerHost({
       init: { index, trigger: trigger.type, storage: storageOf(config), settings: settingsOf(config, fn.config) },
       allowed: alone ? fn.config.calls : 'all',
       max: alone && trigger.type !== 'timer' ? trigger.concurrency : 1,
       each: alone ? 1 : DEV_CONTAINER_INVOCATIONS,
       // In development code is what ends a container; an open event stream must not hold up a worn one.
       ...(alone ? {} : { invocationsMax: Infinity }),
-      onStart: () => metrics.coldstarts.inc({ function: fn.name }),
-      onCount: (alive) => metrics.containers.set({ function: fn.name }, alive),
+      onStart: () => metrics.coldstart(fn.name),
+      onCount: (alive) => metrics.containers(fn.name, alive),
     })
   }
   const reload = async (fn: LoadedFunction): Promise<void> => {
