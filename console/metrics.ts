@@ -1,60 +1,79 @@
-/** Prometheus metrics. Names follow OpenTelemetry's FaaS conventions where those have one; labels are bounded. */
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+/** What is counted, and told of each invocation that ends. What shows the numbers is loaded after the first answers. */
+import type { Registry } from 'prom-client'
 import type { Measures } from '#shared/bindings.ts'
-import type { Config } from '../runtime/config.ts'
+import type { RunningInvocation } from '../runtime/invocation.ts'
 import type { LoadedFunction } from '../runtime/loader.ts'
-import { invocationMetrics, SECONDS } from './invocation-metrics.ts'
-import { collectQueues, type QueueSources } from './queue-metrics.ts'
-import { collectSurroundings } from './surroundings.ts'
+import type { CollectOptions, Counts } from './counts.ts'
+
+/** Numbers that are kept until then; what comes beyond is not counted. A start has a few dozen. */
+export const UNTOLD_MAX = 10_000
 
 export type Metrics = ReturnType<typeof createMetrics>
 
-export interface CollectOptions {
-  config: Pick<Config, 'STORAGE_INPUT_PATH' | 'STORAGE_OUTPUT_PATH' | 'LOG_SPOOL_PATH' | 'LOKI_URL'>
-  functions: readonly LoadedFunction[]
-  bindings: QueueSources
-  /** How many wait for a change. */
-  waiters: () => number
+export interface EndedInvocation {
+  fn: LoadedFunction
+  invocation: RunningInvocation
+  request: Request
+  /** The traceparent that it continues; undefined where it is the request's. */
+  parent: string | undefined
+  status: number
+  ms: number
+  /** Why there is no Response of the function's own; undefined where there is one. */
+  err: unknown
 }
 
-export function createMetrics() {
-  const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
-  const registers = [registry]
-  const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> =>
-    new Counter({ name, help, labelNames, registers })
-  const seconds = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Histogram<Label> =>
-    new Histogram({ name, help, labelNames, buckets: SECONDS, registers })
-  const gauge = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Gauge<Label> =>
-    new Gauge({ name, help, labelNames, registers })
-  const measures: { [Name in keyof Measures]: Counter | Histogram } = {
-    render_seconds: seconds('render_seconds', 'Rendering of one picture, all variants.', 'outcome'),
-    tasks_total: counter('tasks_total', 'Tasks that ended.', 'outcome', 'code'),
-    derived_total: counter('derived_total', 'Encodings made on demand.', 'format'),
-    swept_total: counter('swept_total', 'What the sweeper did.', 'action'),
-    callbacks_total: counter('callbacks_total', 'Attempts at callbacks.', 'outcome'),
+/** prom-client and what it loads are 20 ms of CPU, which nobody's first request has to wait for. */
+const loadCounts = async (): Promise<Counts> => (await import('./counts.ts')).openCounts()
+
+export function createMetrics(load = loadCounts) {
+  const untold: ((counts: Counts) => void)[] = []
+  const parts: ((counts: Counts) => void | Promise<void>)[] = []
+  const listeners: ((ended: EndedInvocation) => void)[] = []
+  let counts: Counts | undefined
+  let opening: Promise<Counts> | undefined
+
+  const tell = (what: (counts: Counts) => void): void => {
+    if (counts) what(counts)
+    else if (untold.length < UNTOLD_MAX) untold.push(what)
   }
-  const invocations = invocationMetrics(registry)
+  /** What would not be shown is a mistake. */
+  const add = (part: (counts: Counts) => void | Promise<void>): void => {
+    if (opening) throw new Error('What metrics show is named before they are first read.')
+    parts.push(part)
+  }
+  const open = async (): Promise<Counts> => {
+    const opened = await load()
+    for (const part of parts) await part(opened)
+    for (const what of untold.splice(0)) what(opened)
+    return (counts = opened)
+  }
+  const fail = (error: unknown): never => {
+    opening = undefined
+    throw error
+  }
   return {
-    registry,
-    ...invocations,
-    coldstarts: counter('faas_coldstarts_total', 'Containers started.', 'function'),
-    containers: gauge('containers', 'Containers alive.', 'function'),
-    verdicts: counter('queue_verdicts_total', 'Queue messages by verdict.', 'queue', 'verdict'),
-    measure(name: keyof Measures, value: number, labels: Record<string, string>): void {
-      const metric = measures[name]
-      if (metric instanceof Histogram) metric.observe(labels, value)
-      else metric.inc(labels, value)
+    /** Called once for each invocation. */
+    ended(ended: EndedInvocation): void {
+      const { fn, status, ms } = ended
+      fn.answered.set(status, (fn.answered.get(status) ?? 0) + 1)
+      tell(({ duration }) => duration.observe({ function: fn.name }, ms / 1_000))
+      for (const listener of listeners) listener(ended)
     },
-    /** What is read when it is scraped. */
-    collect({ config, functions, bindings, waiters }: CollectOptions): void {
-      invocations.collectFunctions(functions)
-      const queues = functions.flatMap(({ config: { trigger } }) => (trigger.type === 'queue' ? [trigger.queue] : []))
-      collectQueues(registry, bindings, [...new Set(queues)])
-      const { STORAGE_INPUT_PATH: input, STORAGE_OUTPUT_PATH: output, LOG_SPOOL_PATH: logs } = config
-      collectSurroundings(registry, { input, output, ...(config.LOKI_URL ? { logs } : {}) })
-      const waiting = gauge('task_waiters', 'Requests and streams that wait for a change of a task.')
-      Object.assign(waiting, { collect: () => waiting.set(waiters()) })
+    /** `listener` is told of each invocation that ends from now on. */
+    onEnded(listener: (ended: EndedInvocation) => void): void {
+      listeners.push(listener)
     },
+    coldstart: (name: string): void => tell(({ coldstarts }) => coldstarts.inc({ function: name })),
+    containers: (name: string, alive: number): void =>
+      tell(({ containers }) => containers.set({ function: name }, alive)),
+    verdict: (queue: string, verdict: string): void => tell(({ verdicts }) => verdicts.inc({ queue, verdict })),
+    measure: (name: keyof Measures, value: number, labels: Record<string, string>): void =>
+      tell((opened) => opened.measure(name, value, labels)),
+    /** What is read when it is scraped. Before the first registry(). */
+    collect: (options: CollectOptions): void => add((opened) => opened.collect(options)),
+    /** Adds what a part of the process shows of itself. Before the first registry(). */
+    extend: (show: (registry: Registry) => void | Promise<void>): void => add(({ registry }) => show(registry)),
+    /** With all that was counted so far. Rejects where its code cannot be loaded, and tries again when it is asked again. */
+    registry: async (): Promise<Registry> => (await (opening ??= open().catch(fail))).registry,
   }
 }

@@ -14,7 +14,7 @@ export interface SystemRoutes {
 
 export interface SystemOptions {
   ready: () => Promise<Readiness>
-  registry: Registry
+  registry: () => Promise<Registry>
   document: () => Promise<unknown>
 }
 
@@ -52,7 +52,7 @@ export function createSystemRoutes({ ready, registry, document }: SystemOptions)
         const { ready: isReady, body } = await ready()
         return json(body, isReady ? 200 : 503)
       }
-      if (path === '/metrics') return await metricsResponse(registry)
+      if (path === '/metrics') return await metricsResponse(await registry())
       if (path === '/openapi.json') return json(await document())
       const found = await page(path)
       if (!found) throw new Problem('not-found', `There is nothing at ${path}.`)

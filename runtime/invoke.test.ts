@@ -41,7 +41,7 @@ describe('an inline function', () => {
     expect(await problemOf(await fn.call('/'))).toEqual([504, 'deadline-exceeded'])
     expect(await problemOf(await fn.call('/'))).toEqual([504, 'deadline-exceeded'])
     expect(fn.fn.running).toBe(0)
-    const metrics = await fn.metrics.registry.metrics()
+    const metrics = await (await fn.metrics.registry()).metrics()
     expect(metrics).toContain('faas_timeouts_total{function="test"} 2')
     expect(metrics).toContain('faas_errors_total{function="test"} 2')
     expect(metrics).toContain('faas_invocations_total{function="test",trigger="http",status="504"} 2')

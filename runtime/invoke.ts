@@ -6,8 +6,7 @@ import { FunctionDied, RunningInvocation, RuntimeClosing, type InvocationContext
 import { BUSY_RETRY_SECONDS } from './limits.ts'
 import type { LoadedFunction } from './loader.ts'
 import type { RootLogger } from '../console/logger.ts'
-import type { EndedInvocation } from '../console/invocation-metrics.ts'
-import type { Metrics } from '../console/metrics.ts'
+import type { EndedInvocation, Metrics } from '../console/metrics.ts'
 
 export type Invoke = (fn: LoadedFunction, request: Request, context: InvocationContext) => Promise<Response>
 

@@ -46,13 +46,12 @@ export async function openTelemetry(config: TelemetryConfig): Promise<Telemetry>
     keep: logs && ((line) => logs.keep(line)),
     async attach({ logger, metrics, bindings }) {
       if (!logs && !spans) return
-      const { collectLogs, collectSpans } = await import('../console/telemetry-metrics.ts')
-      const { registry } = metrics
-      if (logs) collectLogs(registry, logs.counts)
-      if (spans) {
-        collectSpans(registry, spans.counts)
-        metrics.onEnded((ended) => spans.record(ended))
-      }
+      metrics.extend(async (registry) => {
+        const { collectLogs, collectSpans } = await import('../console/telemetry-metrics.ts')
+        if (logs) collectLogs(registry, logs.counts)
+        if (spans) collectSpans(registry, spans.counts)
+      })
+      if (spans) metrics.onEnded((ended) => spans.record(ended))
       spans?.start(logger)
       logs?.start(logger)
       const close = bindings.close.bind(bindings)

@@ -2,7 +2,7 @@
 import type { Attributes, HrTime, SpanContext } from '@opentelemetry/api'
 import type { Resource } from '@opentelemetry/resources'
 import type { ReadableSpan, TimedEvent } from '@opentelemetry/sdk-trace'
-import type { EndedInvocation } from '../console/invocation-metrics.ts'
+import type { EndedInvocation } from '../console/metrics.ts'
 import { pathOf } from '../runtime/invoke.ts'
 
 /** SpanKind and SpanStatusCode of the API, whose enums are not imported: the package is there only where it is wanted. */

@@ -119,7 +119,7 @@ async function told({ fn }: Awaited<ReturnType<typeof consumed>>) {
 }
 
 async function counted({ fn }: Awaited<ReturnType<typeof consumed>>): Promise<string[]> {
-  const text = await fn.metrics.registry.metrics()
+  const text = await (await fn.metrics.registry()).metrics()
   return [...text.matchAll(/^queue_verdicts_total\{queue="tests",(.*)$/gm)].map(([, verdict]) => verdict!)
 }
 
@@ -158,7 +158,9 @@ describe('a queue function', () => {
     await run.queue.send(MESSAGE)
     await until('it is done', async () => run.seen.length === 2 && (await isEmpty(run)))
     expect(run.attempts()).toEqual([1, 2])
-    expect(await run.fn.metrics.registry.metrics()).toContain('queue_verdicts_total{queue="tests",verdict="retry"} 1')
+    expect(await (await run.fn.metrics.registry()).metrics()).toContain(
+      'queue_verdicts_total{queue="tests",verdict="retry"} 1',
+    )
   })
 
   it('that never answers gets it again after its timeout', async () => {
@@ -210,7 +212,7 @@ describe('a queue function', () => {
     run.fn.fn.running = 1
     await run.queue.send(MESSAGE)
     await until('it was refused once', async () =>
-      (await run.fn.metrics.registry.metrics()).includes('verdict="retry"} 1'),
+      (await (await run.fn.metrics.registry()).metrics()).includes('verdict="retry"} 1'),
     )
     expect(run.seen).toEqual([])
     run.fn.fn.running = 0

@@ -44,7 +44,7 @@ export async function deliver(
   const { trigger } = fn.config
   // What dies of it is counted when it is dead, see `reportDead`.
   const isLast = trigger.type === 'queue' && decide(verdict, { message, attempt }, trigger).kind === 'dead'
-  if (!isLast) metrics.verdicts.inc({ queue, verdict: verdict.kind })
+  if (!isLast) metrics.verdict(queue, verdict.kind)
   if (verdict.kind === 'retry' && verdict.fault) {
     const line = { ...lineOf(fn, message, attempt), reason: verdict.reason }
     logger.error(line, 'runtime error: no queue function answers so')
@@ -55,7 +55,7 @@ export async function deliver(
 /** Once for each dead letter, whichever way it died: the line that an operator looks for who finds it. */
 export function reportDead(fn: LoadedFunction, letter: DeadLetter, { logger, metrics }: Omit<Reports, 'invoke'>): void {
   const { message, attempts, reason } = letter
-  metrics.verdicts.inc({ queue: message.queue, verdict: 'dead' })
+  metrics.verdict(message.queue, 'dead')
   logger.error({ ...lineOf(fn, message, attempts), reason }, 'message is dead')
 }
 

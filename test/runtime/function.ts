@@ -9,6 +9,7 @@ import { checkApp, type FunctionHost } from '../../runtime/host.ts'
 import type { InvocationContext } from '../../runtime/invocation.ts'
 import { createInvoke, type Invoke } from '../../runtime/invoke.ts'
 import { checkConfig, type LoadedFunction } from '../../runtime/loader.ts'
+import { collectFunctions } from '../../console/function-metrics.ts'
 import { createMetrics, type Metrics } from '../../console/metrics.ts'
 import { hmacLinks } from '../../runtime/drivers/links/hmac.ts'
 import { containerPool, type PoolOptions } from '../../runtime/targets/node/pool.ts'
@@ -55,7 +56,7 @@ async function invokedFunction(
     answered: new Map(),
     error: null,
   }
-  metrics.collectFunctions([fn])
+  metrics.extend((registry) => collectFunctions(registry, [fn]))
   const settingsOf = () => testSettings()
   const invoke = createInvoke({ bindings, settingsOf, logger: log.logger, metrics, publicUrl: undefined })
   const dispose = async (): Promise<void> => {

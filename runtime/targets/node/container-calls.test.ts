@@ -121,7 +121,7 @@ describe('bindings in a container', () => {
     // Written when the Response came, which takes another way than the notes.
     const line = probe.lines.find(({ msg, invocation }) => msg === 'invocation' && invocation === note.invocation)
     expect(line).toMatchObject({ task: TASK_OF_NOTES, status: 200 })
-    expect(await probe.metrics.registry.metrics()).toContain('derived_total{format="webp"} 2')
+    expect(await (await probe.metrics.registry()).metrics()).toContain('derived_total{format="webp"} 2')
   })
 })
 

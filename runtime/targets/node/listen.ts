@@ -1,6 +1,5 @@
 /** Which addresses the local target listens on. */
 import type { Server } from 'node:http'
-import type { Registry } from 'prom-client'
 import type { Config } from '../../config.ts'
 import { metricsResponse } from '../../../console/system-routes.ts'
 import type { Core } from '../../core.ts'
@@ -25,11 +24,11 @@ export async function listenUntilClosed(server: Server, port: number, host: stri
 }
 
 /** METRICS_PORT is for the scraper inside the network: no key, every address, and nothing else on it. */
-async function listenMetrics(port: number | undefined, registry: Registry): Promise<Listening | null> {
+async function listenMetrics(port: number | undefined, { registry }: Core['metrics']): Promise<Listening | null> {
   if (port === undefined) return null
   const server = nodeServer(async (request) => {
     const known = new URL(request.url).pathname === '/metrics'
-    return known ? await metricsResponse(registry) : new Response(null, { status: 404 })
+    return known ? await metricsResponse(await registry()) : new Response(null, { status: 404 })
   })
   return await listenUntilClosed(server, port, '0.0.0.0')
 }
@@ -40,7 +39,7 @@ export async function listenAll({ config, handler, metrics, bindings }: Core) {
   try {
     const api = await listenUntilClosed(nodeServer(handler), config.SERVER_PORT, hostOf(config))
     servers.push(api)
-    const scrape = await listenMetrics(config.METRICS_PORT, metrics.registry)
+    const scrape = await listenMetrics(config.METRICS_PORT, metrics)
     if (scrape) servers.push(scrape)
     return { api, servers }
   } catch (error) {

@@ -1,4 +1,4 @@
-/** When the functions that nobody has asked for yet are loaded. */
+/** When the functions that nobody has asked for yet are loaded, and what shows the metrics. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Core } from '../../core.ts'
 import { messageOf } from '../../host.ts'
@@ -31,8 +31,11 @@ export async function loadAll(functions: readonly LoadedFunction[], onBroken: (f
 export async function loadLater(core: Core): Promise<void> {
   await delay(LOAD_DELAY_MS)
   if (core.draining) return
-  await loadAll(core.functions, ({ name, error }) => {
+  const functions = loadAll(core.functions, ({ name, error }) => {
     // A container that the drain ended while it was starting is no fault of its function.
     if (!core.draining) core.logger.error({ function: name, reason: error }, 'function is broken')
   })
+  // Not at the first scrape: what the process shows of itself begins when it is loaded.
+  const metrics = core.metrics.registry().catch((err: unknown) => core.logger.error({ err }, 'no metrics yet'))
+  await Promise.all([functions, metrics])
 }

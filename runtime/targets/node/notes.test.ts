@@ -51,7 +51,7 @@ describe('the runtime', () => {
     const { hear, metrics } = listening()
     const note = { measure: ['render_seconds', 1, { outcome: 'made up' }] } as never
     expect(() => hear({ ...LINE, note }, 1)).toThrow('Expected a note')
-    expect(await metrics.registry.metrics()).not.toContain('made up')
+    expect(await (await metrics.registry()).metrics()).not.toContain('made up')
   })
 })
 

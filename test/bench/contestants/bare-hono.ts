@@ -11,7 +11,7 @@ import { openLocal } from '../../../stacks/local.ts'
 import { readConfig } from '../../../runtime/config.ts'
 import { checkConfig } from '../../../runtime/loader.ts'
 import { createLogger } from '../../../console/logger.ts'
-import { createMetrics } from '../../../console/metrics.ts'
+import { openCounts } from '../../../console/counts.ts'
 import { settingsOf } from '../../../runtime/settings.ts'
 import { childTraceparent, randomHex, traceIdOf } from '../../../runtime/trace.ts'
 import { answerMessages } from './answer.ts'
@@ -20,7 +20,7 @@ const environment = readConfig()
 const bindings = await openLocal(environment)
 const settings = settingsOf(environment, checkConfig(config))
 const logger = createLogger(environment)
-const metrics = createMetrics()
+const { duration } = openCounts()
 const silent = (): void => {}
 
 function bindingsFor(request: Request, own: Partial<Invocation>): Bindings {
@@ -51,7 +51,7 @@ async function answerLogged(request: Request): Promise<Response> {
   const taskId = (known: string): void => void (task = known)
   const { status, response } = await answer(request, { id, traceparent, taskId })
   const ms = performance.now() - startedAt
-  metrics.duration.observe({ function: 'get-task' }, ms / 1_000)
+  duration.observe({ function: 'get-task' }, ms / 1_000)
   const trace = traceIdOf(traceparent)
   const line = { function: 'get-task', invocation: id, trace, task, attempt: 1, status, ms: Math.round(ms * 100) / 100 }
   logger.info(line, 'invocation')
