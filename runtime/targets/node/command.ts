@@ -7,6 +7,9 @@ import { CONTAINER_MEMORY_BYTES, RUNTIME_MEMORY_BYTES } from './limits.ts'
 /** Freed pixels go back to the system within a second: a third less memory at the peak of many pictures. */
 const MALLOC_CONF = 'narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0'
 
+/** Of V8's young generation, each half. What a container makes are pixels, outside the heap: 12 MB less for the same CPU. */
+const YOUNG_MIB = 1
+
 /** Beside this file, also where it was built. */
 const CHILD = join(import.meta.dirname, `container-entry${extname(import.meta.filename)}`)
 const JEMALLOC = [
@@ -34,7 +37,8 @@ function setpriv(): string | null {
 export function containerCommand(wrapper: string | null = setpriv()): Command {
   const jemalloc = process.platform === 'linux' ? JEMALLOC.find((path) => existsSync(path)) : undefined
   const env: Record<string, string> = jemalloc ? { LD_PRELOAD: jemalloc, MALLOC_CONF } : { MALLOC_ARENA_MAX: '2' }
-  const node = [process.execPath, '--disable-warning=ExperimentalWarning', CHILD]
+  const flags = ['--disable-warning=ExperimentalWarning', `--max-semi-space-size=${YOUNG_MIB}`]
+  const node = [process.execPath, ...flags, CHILD]
   const limits =
     wrapper && existsSync('/usr/bin/prlimit') ? ['/usr/bin/prlimit', '--core=0', '--nofile=1024', '--'] : []
   const line = [...(wrapper ? [wrapper, '--pdeathsig', 'KILL', '--'] : []), ...limits, ...node]
