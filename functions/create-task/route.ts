@@ -1,6 +1,7 @@
 /** POST /tasks as the document shows it. The body is plain schemas: no validator may touch a stream that is ours. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { IDEMPOTENCY_KEY_MAX, WAIT_SECONDS_MAX } from '#shared/limits.ts'
+import { IDEMPOTENCY_KEY_MAX } from '#shared/limits.ts'
+import { headerParameters, preferWaitHeader } from '#shared/parameters.ts'
 import { problemContent, TaskSchema } from '#shared/representation.ts'
 import { INPUT_FORMATS, MEDIA_TYPE } from '#shared/variant.ts'
 import { JsonBodySchema, OPTION_NAMES } from '#shared/options/schema.ts'
@@ -32,25 +33,15 @@ const queryParameters = OPTION_NAMES.map((name) => ({
   schema: textSchema(name),
 }))
 
-const headerParameters = [
-  {
-    name: 'Idempotency-Key',
-    in: 'header' as const,
-    required: false,
+const headers = headerParameters({
+  'Idempotency-Key': {
     description:
       'One key, quoted, or bare if it has no comma and no quote. The same request with the same key gets the same task, with `Idempotent-Replayed: true`; kept 24 hours.',
-    schema: { type: 'string' as const, minLength: 1, maxLength: IDEMPOTENCY_KEY_MAX + 2 },
+    schema: { type: 'string', minLength: 1, maxLength: IDEMPOTENCY_KEY_MAX + 2 },
     example: '"8e03978e-40d5-43e8-bc93-6894a57f9324"',
   },
-  {
-    name: 'Prefer',
-    in: 'header' as const,
-    required: false,
-    description: `\`wait=n\` (RFC 7240): hold the answer up to n seconds, at most ${WAIT_SECONDS_MAX}, until the task has ended.`,
-    schema: { type: 'string' as const },
-    example: 'wait=20',
-  },
-]
+  ...preferWaitHeader,
+})
 
 const bytes = {
   schema: { type: 'string' as const, format: 'binary', description: 'The image. Options go into the query.' },
@@ -87,7 +78,7 @@ export const route = createRoute({
     'Stores the image, makes a task of it and answers at once; its variants follow. The image comes as a form with a file ' +
     'named `image` (options are fields before or after it), as the raw body (options in the query), or as JSON that names ' +
     'a URL or another task (options are members). The bytes decide what it is, never the Content-Type or the name.',
-  parameters: [...queryParameters, ...headerParameters],
+  parameters: [...queryParameters, ...headers],
   request: {
     body: {
       required: true,

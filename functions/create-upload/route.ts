@@ -1,7 +1,8 @@
 /** The document of uploads. Bodies are plain schemas: no validator may touch a stream that is ours. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { INPUT_BYTES_MAX, WAIT_SECONDS_MAX } from '#shared/limits.ts'
+import { INPUT_BYTES_MAX } from '#shared/limits.ts'
 import { OPTION_MEMBERS } from '#shared/options/schema.ts'
+import { headerParameters, pathParameters, preferWaitHeader, signatureParameters } from '#shared/parameters.ts'
 import { problemContent, TaskSchema } from '#shared/representation.ts'
 
 const AskSchema = z.strictObject({
@@ -46,16 +47,7 @@ const stranger = problemContent('`unauthorized`: neither an API key nor the sign
 const over = problemContent('`link-invalid`: the signature of the link is wrong, or its time is over.')
 const unknown = problemContent('There is no such upload, or what was sent to it was refused.')
 
-const parameters = [
-  { name: 'taskId', in: 'path' as const, required: true, description: '`id` of the upload.', schema: text },
-  ...['exp', 'sig'].map((name) => ({
-    name,
-    in: 'query' as const,
-    required: false,
-    description: 'Part of the signed link.',
-    schema: text,
-  })),
-]
+const parameters = [...pathParameters({ taskId: { description: '`id` of the upload.' } }), ...signatureParameters]
 
 export const askRoute = createRoute({
   method: 'post',
@@ -119,17 +111,7 @@ export const completeRoute = createRoute({
   description:
     'Looks at what was sent as POST /tasks does, and answers as it does. A second time it answers the same task. What is ' +
     'refused is removed, and the upload is over; when a store is away, the same call again goes on.',
-  parameters: [
-    ...parameters,
-    {
-      name: 'Prefer',
-      in: 'header' as const,
-      required: false,
-      description: `\`wait=n\` (RFC 7240): hold the answer up to n seconds, at most ${WAIT_SECONDS_MAX}, until the task has ended.`,
-      schema: text,
-      example: 'wait=20',
-    },
-  ],
+  parameters: [...parameters, ...headerParameters(preferWaitHeader)],
   responses: {
     201: {
       description: 'The task has ended, within the time that `Prefer: wait` gave.',

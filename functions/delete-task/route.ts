@@ -1,4 +1,5 @@
-import { createRoute, z } from '@hono/zod-openapi'
+import { createRoute } from '@hono/zod-openapi'
+import { headerParameters, pathParameters, taskId } from '#shared/parameters.ts'
 import { preconditionFailed, preconditions } from '#shared/preconditions.ts'
 import { problemContent } from '#shared/representation.ts'
 
@@ -12,12 +13,7 @@ export const route = createRoute({
 status. An \`Idempotency-Key\` of the task answers 410 from then on. Caches may keep variants that were public.
 
 \`If-Match\` with the \`ETag\` of a GET that was sent with a key: only if the task is still what that GET showed.`,
-  request: {
-    params: z.object({
-      taskId: z.string().openapi({ description: '`id` of the Task.', example: '0199d7a2-7c00-7000-8000-5d3a1c2b4e6f' }),
-    }),
-    headers: z.object(preconditions),
-  },
+  parameters: [...pathParameters({ taskId }), ...headerParameters(preconditions)],
   responses: {
     204: { description: 'The task is gone.' },
     404: problemContent('`not-found`: there is no such task, or it was deleted before.'),

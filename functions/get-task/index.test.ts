@@ -208,14 +208,3 @@ test.for([
   expect(response.headers.get('content-type')).toBe(streams ? 'text/event-stream' : 'application/json')
   await response.body?.cancel()
 })
-
-test('400 for a link whose parts are given twice', async () => {
-  await using env = await testBindings()
-  const { id } = await completedTask(env)
-  const response = await get(env, `${id}?sig=a&sig=b`)
-  expect(response.status).toBe(400)
-  expect(await response.json()).toMatchObject({
-    code: 'invalid-request',
-    errors: [{ pointer: 'sig', detail: 'Expected one value, got ["a","b"].' }],
-  })
-})

@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { signature } from '#shared/parameters.ts'
+import { headerParameters, pathParameters, preferWaitHeader, signatureParameters, taskId } from '#shared/parameters.ts'
 import { preconditionFailed, preconditions } from '#shared/preconditions.ts'
 import { problemContent, TaskSchema } from '#shared/representation.ts'
 
@@ -25,24 +25,16 @@ export const route = createRoute({
   it is deleted meanwhile. \`links.events\` is signed, because EventSource sends no headers. A client that comes back
   with the id of the last event gets 204, which tells EventSource to stop.
 - \`If-None-Match\` with the last \`ETag\` gives 304 while nothing has changed.`,
-  request: {
-    params: z.object({
-      taskId: z.string().openapi({ description: '`id` of the Task.', example: '0199d7a2-7c00-7000-8000-5d3a1c2b4e6f' }),
-    }),
-    query: z.object(signature),
-    headers: z.object({
-      Prefer: z.string().optional().openapi({
-        description: '`wait=n`: hold the answer up to n seconds, at most 30 (RFC 7240).',
-        example: 'wait=20',
-      }),
-      'If-None-Match': z.string().optional().openapi({ description: 'The `ETag` of an earlier answer.' }),
+  parameters: [
+    ...pathParameters({ taskId }),
+    ...signatureParameters,
+    ...headerParameters({
+      ...preferWaitHeader,
+      'If-None-Match': { description: 'The `ETag` of an earlier answer.' },
       ...preconditions,
-      'Last-Event-ID': z
-        .string()
-        .optional()
-        .openapi({ description: 'The id of the last event seen; EventSource sends it.' }),
+      'Last-Event-ID': { description: 'The id of the last event seen; EventSource sends it.' },
     }),
-  },
+  ],
   responses: {
     200: {
       description: 'The task, or the stream of its changes.',
@@ -57,7 +49,6 @@ export const route = createRoute({
     },
     204: { description: 'Event stream alone: `Last-Event-ID` is that of the final state, so nothing more will come.' },
     304: { description: 'The task is still the one that `If-None-Match` names.' },
-    400: problemContent('`invalid-request`: a part of the signed link is given twice.'),
     401: problemContent(
       '`unauthorized`: neither an API key nor a signed link, and the task is not known to be public.',
     ),

@@ -1,13 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { WAIT_SECONDS_MAX } from '#shared/limits.ts'
-import { oneOf, signature, whole } from '#shared/parameters.ts'
+import { headerParameters, oneOf, pathParameters, signatureParameters, taskId, whole } from '#shared/parameters.ts'
 import { preconditionFailed, preconditions } from '#shared/preconditions.ts'
 import { problemContent } from '#shared/representation.ts'
-
-const taskId = z.string().openapi({
-  description: '`id` of the Task.',
-  example: '0199d7a2-7c00-7000-8000-5d3a1c2b4e6f',
-})
 
 const wait = whole('seconds', 0, WAIT_SECONDS_MAX).optional().openapi({
   type: 'integer',
@@ -17,17 +12,14 @@ const wait = whole('seconds', 0, WAIT_SECONDS_MAX).optional().openapi({
   example: 20,
 })
 
-const conditions = z.object({
-  Range: z.string().optional().openapi({
+const conditions = headerParameters({
+  Range: {
     description: 'One range of bytes. Several ranges, or a malformed one, are answered with the whole.',
     example: 'bytes=0-1023',
-  }),
-  'If-Range': z
-    .string()
-    .optional()
-    .openapi({ description: 'The `ETag` for which the range is wanted; else the whole.' }),
-  'If-None-Match': z.string().optional().openapi({ description: 'The `ETag` of an earlier answer.' }),
-  'If-Modified-Since': z.string().optional().openapi({ description: 'Used where `If-None-Match` is not sent.' }),
+  },
+  'If-Range': { description: 'The `ETag` for which the range is wanted; else the whole.' },
+  'If-None-Match': { description: 'The `ETag` of an earlier answer.' },
+  'If-Modified-Since': { description: 'Used where `If-None-Match` is not sent.' },
   ...preconditions,
 })
 
@@ -67,19 +59,21 @@ first demand. By \`Accept\`, the JPEG comes instead when that takes more than tw
 
 \`?wait=20\` holds the answer until the task has finished, so that a link can stand in a page before it has; with
 \`?format\` also until that format is made.`,
-  request: {
-    params: z.object({
+  parameters: [
+    ...pathParameters({
       taskId,
-      variant: z.string().openapi({ description: '`name` of one of the variants of the Task.', example: '800x800' }),
+      variant: { description: '`name` of one of the variants of the Task.', example: '800x800' },
     }),
+    ...signatureParameters,
+    ...conditions,
+  ],
+  request: {
     query: z.object({
       format: oneOf(['webp', 'avif', 'jpeg']).optional().openapi({
         description: 'This format and no other, whatever `Accept` says. Other than its own only for a JPEG variant.',
       }),
       wait,
-      ...signature,
     }),
-    headers: conditions,
   },
   responses: {
     ...shared,
@@ -103,7 +97,8 @@ export const originalRoute = createRoute({
   tags: ['Pictures'],
   summary: 'The original, as it was sent',
   description: 'The bytes as they came, metadata included, to be saved under the name that was sent with them.',
-  request: { params: z.object({ taskId }), query: z.object({ wait, ...signature }), headers: conditions },
+  parameters: [...pathParameters({ taskId }), ...signatureParameters, ...conditions],
+  request: { query: z.object({ wait }) },
   responses: {
     ...shared,
     200: {

@@ -164,6 +164,8 @@ export function keys(target: Target): void {
           good.replace(/sig=(.)/, (_match, first: string) => `sig=${first === 'A' ? 'B' : 'A'}`),
           good.replace(/&sig=.*/, '&sig='),
           good.replace(/exp=\d+&/, ''),
+          `${good}&sig=another`,
+          `${good}&exp=${later + 1}`,
           good.replace('/variants/100x', '/original'),
           signed(path, 'another-signing-key-of-nobody', later),
           signed(path, KEYS[0], later),

@@ -105,6 +105,8 @@ describe('a signature', () => {
     ['no end', (url: string) => url.replace(/exp=\d+&/, '')],
     ['a shorter signature', (url: string) => url.slice(0, -2)],
     ['a longer one', (url: string) => `${url}AAAA`],
+    ['two of them', (url: string) => `${url}&sig=another`],
+    ['one with two ends', (url: string) => `${url}&exp=${END / 1_000 + 1}`],
     ['an empty one', (url: string) => url.replace(/sig=.*/, 'sig=')],
     ['one of another alphabet', (url: string) => url.replace(/sig=.*/, `sig=${'é'.repeat(43)}`)],
   ])('does not open %s', async (_what, alter) => {

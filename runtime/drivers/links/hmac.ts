@@ -45,15 +45,16 @@ export function hmacLinks({ keys, ttlMs, publicUrl = '' }: HmacLinksOptions): Li
     },
     sign: async (path, expiresAt) => until(path, expiresAt),
     check(url, now = Date.now()) {
-      const sig = url.searchParams.get('sig')
-      if (sig === null) return { kind: 'unsigned' }
+      const [sig, ...more] = url.searchParams.getAll('sig')
+      if (sig === undefined) return { kind: 'unsigned' }
       const expires = Number(url.searchParams.get('exp'))
       const given = Buffer.from(sig, 'base64url')
       const fits = keys.some((key) => {
         const right = signature(key, url.pathname, expires)
         return given.length === right.length && timingSafeEqual(given, right)
       })
-      return fits && expires * 1_000 > now ? { kind: 'valid', expiresAt: expires * 1_000 } : { kind: 'invalid' }
+      const once = more.length === 0 && url.searchParams.getAll('exp').length === 1
+      return once && fits && expires * 1_000 > now ? { kind: 'valid', expiresAt: expires * 1_000 } : { kind: 'invalid' }
     },
   }
 }
