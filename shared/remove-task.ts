@@ -11,9 +11,13 @@ type Parts = Pick<Bindings, 'tasks' | 'cache' | 'blobs' | 'queue' | 'invocation'
  */
 export async function removeTask(env: Parts, id: string): Promise<boolean> {
   const { tasks, cache, blobs, queue, invocation } = env
+  const key = taskCacheKey(id)
+  // Before the store: what lies there then had its task already, and no task comes back.
+  const known = await cache.get(key)
   const task = await tasks.delete(id)
-  // Written even when nothing was there: the one who deleted it may have died before this line.
-  await cache.set(taskCacheKey(id), TOMBSTONE, TOMBSTONE_MS)
+  // Also where only the cache knew it: the one who deleted it may have died before this line. Not where nobody did: the
+  // id may be that of an open upload, whose task is still to come.
+  if (task || known) await cache.set(key, TOMBSTONE, TOMBSTONE_MS)
   if (!task) return false
   try {
     await blobs.deleteTask(id)

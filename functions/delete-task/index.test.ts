@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { unavailable } from '#shared/errors.ts'
-import { readTask } from '#shared/read-task.ts'
+import { readTask, taskCacheKey } from '#shared/read-task.ts'
 import { newTaskId } from '#shared/task.ts'
 import { originalKey } from '#shared/variant.ts'
 import { testBindings, testInvocation, type TestBindings } from '../../test/bindings.ts'
-import { completedTask, pendingTask } from '../../test/tasks.ts'
+import { completedTask, pendingTask, testTask } from '../../test/tasks.ts'
 import app from './index.ts'
 
 const remove = async (env: TestBindings, id: string) => await app.request(`/tasks/${id}`, { method: 'DELETE' }, env)
@@ -101,4 +101,13 @@ test('who asks again after a crash between document and cache clears the cache',
   expect(await readTask(env, id)).not.toBeNull()
   expect((await remove(env, id)).status).toBe(404)
   expect(await readTask(env, id)).toBeNull()
+})
+
+test('an id that has no task yet, as that of an open upload, is not hidden once it has one', async () => {
+  await using env = await testBindings()
+  const { id } = testTask()
+  expect((await remove(env, id)).status).toBe(404)
+  expect(await env.cache.get(taskCacheKey(id))).toBeUndefined()
+  await completedTask(env, { id })
+  expect(await readTask(env, id)).toMatchObject({ id })
 })

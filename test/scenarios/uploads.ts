@@ -116,6 +116,15 @@ export function uploads(place: Place): void {
       expect((await complete(place.api, upload)).status).toBe(202)
     })
 
+    it('deleting the task before there is one changes nothing of what is to come', async () => {
+      const upload = await asked(place.api, { bytes: cat.length })
+      expect((await send(place.api, upload, cat)).ok).toBe(true)
+      const self = `/tasks/${upload.id}`
+      expect(await answerOf(await place.api.fetch(self, { method: 'DELETE' }))).toBe('404 not-found')
+      expect((await taskOf(await complete(place.api, upload, WAIT))).status).toBe('completed')
+      expect((await place.api.get(upload.id)).status).toBe('completed')
+    })
+
     it('what is no image is refused, and removed', async () => {
       const text = Buffer.from('hello, this is no image')
       const upload = await asked(place.api, { bytes: text.length })
