@@ -107,8 +107,11 @@ export interface TaskStore {
   reserveKey(request: KeyRequest): Promise<KeyReservation>
   /** Holds a key for longer, as long as its task does not exist. Not fsynced. */
   renewKey(key: string, apiKeyId: string, lockedUntil: number): Promise<void>
-  /** Frees a key whose request made no task; with a task it stays. */
-  releaseKey(key: string, apiKeyId: string): Promise<void>
+  /**
+   * Frees a key whose request made no task, as long as it has this task's id and this lock: true for the one who freed
+   * it. Whoever took it over meanwhile keeps it.
+   */
+  releaseKey(key: string, apiKeyId: string, held: Pick<KeyReservation, 'taskId' | 'lockedUntil'>): Promise<boolean>
   /** Forgets keys and ticks that are over. */
   prune(now: number): Promise<void>
   /** A small value that outlives restarts: the collector's place. Not fsynced. */

@@ -236,6 +236,13 @@ export function taskStoreAway(what: string, cause?: unknown): Problem {
   return problem
 }
 
+/** A write that was not answered: it may be done, now or later, so that what was stored for it must stay. */
+export class WriteUnanswered extends Problem {
+  constructor({ code, message, headers, cause }: Problem) {
+    super(code, message, { headers, cause })
+  }
+}
+
 /**
  * The same answer, as one that says nothing of the message: no attempt is lost by it. Whoever gives it needs another
  * bound, since no number of them ends the message.

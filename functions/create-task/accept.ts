@@ -1,7 +1,7 @@
 /** One request becomes one task, or leaves nothing behind. */
 import type { Accepted } from '#shared/answer-task.ts'
 import type { Bindings } from '#shared/bindings.ts'
-import { InvocationEnded, Problem, unavailable } from '#shared/errors.ts'
+import { InvocationEnded, Problem, unavailable, WriteUnanswered } from '#shared/errors.ts'
 import { taskCreated } from '#shared/message.ts'
 import { newTask } from '#shared/new-task.ts'
 import { refuseCallback } from '#shared/source.ts'
@@ -22,7 +22,7 @@ function refuseStale(env: Bindings, taskId: string): void {
 }
 
 /** `null` when this call made the task, else the one that has its id. */
-async function insert(env: Bindings, task: Task, deposit: Deposit): Promise<Task | null> {
+async function insert(env: Bindings, task: Task, deposit: Deposit, claim: Claim | null): Promise<Task | null> {
   try {
     const outcome = await env.tasks.create(task, taskCreated(task.id, env.invocation.traceparent))
     if (outcome === 'created') return null
@@ -31,8 +31,12 @@ async function insert(env: Bindings, task: Task, deposit: Deposit): Promise<Task
     // The write may have reached the store all the same: only what it says now decides.
     const there = await env.tasks.get(task.id).catch(() => undefined)
     if (there) return there
-    // Not known: the files stay. A task without them would fail; files without a task are collected.
-    if (there === undefined) Object.assign(deposit, { begun: false, key: null } satisfies Deposit)
+    // Not known: the files stay. A task without them would fail; files without a task are collected. The key stays with
+    // the id, which another request would else get a second task beside.
+    if (there === undefined || error instanceof WriteUnanswered) {
+      Object.assign(deposit, { begun: false, key: null } satisfies Deposit)
+      claim?.lapse()
+    }
     throw error instanceof Problem ? error : unavailable('task store', error)
   }
   const there = await env.tasks.get(task.id)
@@ -49,9 +53,11 @@ async function yieldTo(env: Bindings, existing: Task, task: Task, deposit: Depos
   return { task: existing, replayed: task.fingerprint !== null }
 }
 
-/** Removes what this request stored, unless another request may have built on it: then the collector decides. */
+/** Removes what this request stored, unless another request may build on it: then the collector decides. */
 async function undo(env: Bindings, taskId: string, deposit: Deposit, claim: Claim | null): Promise<void> {
-  if (!deposit.begun || claim?.held() === false) return
+  // The key first: once it is free nobody gets the id any more.
+  const alone = claim === null || (await claim.release())
+  if (!alone || !deposit.begun) return
   if (!claim?.takenOver) await env.blobs.deleteTask(taskId)
   else if (deposit.key !== null) await env.blobs.delete(deposit.key)
 }
@@ -78,7 +84,7 @@ async function attempt(
   const task = newTask(env, taskId, { ...asked, source, fingerprint, retryOf })
   // Another request may have the key by now, or have freed it: whose task this would be is no longer known.
   if (claim?.held() === false) throw tookTooLong()
-  const existing = await insert(env, task, deposit)
+  const existing = await insert(env, task, deposit, claim)
   return existing === null ? { task, replayed: false } : await yieldTo(env, existing, task, deposit)
 }
 
@@ -96,10 +102,9 @@ export async function acceptTask(
     claim?.keep()
     return accepted
   } catch (error) {
-    const settled = await Promise.allSettled([undo(env, taskId, deposit, claim), claim?.release()])
-    for (const { reason } of settled.filter((result) => result.status === 'rejected')) {
-      env.invocation.log.warn('a refused request left something behind, which will be collected', { err: reason })
-    }
+    await undo(env, taskId, deposit, claim).catch((err: unknown) => {
+      env.invocation.log.warn('a refused request left something behind, which will be collected', { err })
+    })
     throw error
   }
 }

@@ -44,8 +44,10 @@ export interface Claim {
   held(): boolean
   /** Ends the renewal; the task is there, and decides from now on. */
   keep(): void
-  /** Ends the renewal and frees the key, unless another request has it, or may have its id. */
-  release(): Promise<void>
+  /** Ends the renewal: whether the task is there, or will be, is not known. The next request under the key gets its id. */
+  lapse(): void
+  /** Ends the renewal and frees the key: true when no other request had it, and none can get its id any more. */
+  release(): Promise<boolean>
 }
 
 export type Reservation = { claim: Claim } | { replay: Task }
@@ -58,6 +60,7 @@ function hold(env: Bindings, key: string, apiKeyId: string, taskId: string, fres
     await tasks.renewKey(key, apiKeyId, until)
     lockedUntil = until
   }
+  let lapsed = false
   const timer = setInterval(() => {
     // Renewing a lock that has run out would take it from whoever has it now.
     if (!held()) return clearInterval(timer)
@@ -72,12 +75,17 @@ function hold(env: Bindings, key: string, apiKeyId: string, taskId: string, fres
     takenOver: !fresh,
     held,
     keep: () => clearInterval(timer),
+    lapse: () => {
+      clearInterval(timer)
+      lapsed = true
+    },
     release: async () => {
       clearInterval(timer)
       // Whoever had the id before may live, and its write land late: a key that is freed would then have two tasks. The
       // lock runs out instead, and the next request gets the same id, as long as a task may be made of it.
       const free = fresh || isStale(taskId, settings)
-      if (free && held()) await tasks.releaseKey(key, apiKeyId)
+      // Only the store can say that it is ours: another machine's clock may have ended our lock before ours does.
+      return free && !lapsed && held() && (await tasks.releaseKey(key, apiKeyId, { taskId, lockedUntil }))
     },
   }
 }

@@ -1,6 +1,7 @@
 /** A key whose lock ran out while its request lives: however it goes on, the key has one task. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { unavailable, WriteUnanswered } from '#shared/errors.ts'
 import { DAY_MS, IDEMPOTENCY_LOCK_MS } from '#shared/limits.ts'
 import { newTaskId } from '#shared/task.ts'
 import { testBindings, type TestBindings } from '../../test/bindings.ts'
@@ -79,4 +80,56 @@ test('an id of which no task can be made any more is let go', async () => {
   const response = await postForm(env, [image], KEY)
   expect(response.status).toBe(202)
   expect((await taskOf(response)).id).not.toBe(taskId)
+})
+
+test('a write that lands after its request was told 503 makes the task of its key, with its original', async () => {
+  await using env = await testBindings()
+  const { tasks } = env
+  const landing: (() => Promise<unknown>)[] = []
+  const create: typeof tasks.create = async (task, message) => {
+    landing.push(async () => await tasks.create(task, message))
+    return await Promise.reject(new WriteUnanswered(unavailable('task store')))
+  }
+  expect((await postForm({ ...env, tasks: { ...tasks, create } }, [image], KEY)).status).toBe(503)
+  expect((await postForm(env, [image], KEY)).status).toBe(409)
+  for (const land of landing) await land()
+  const response = await postForm(env, [image], KEY)
+  expect(response.headers.get('idempotent-replayed')).toBe('true')
+  const { id } = await taskOf(response)
+  expect(await idsOf(env)).toEqual([id])
+  const original = await env.blobs.get((await env.tasks.get(id))!.source.key!)
+  expect(original?.bytes).toBe(jpeg.length)
+  await original!.body.cancel()
+})
+
+test('one that never lands leaves its id to the next request under the key', async () => {
+  await using env = await testBindings()
+  const { tasks } = env
+  const ids: string[] = []
+  const create: typeof tasks.create = async ({ id }) => {
+    ids.push(id)
+    return await Promise.reject(new WriteUnanswered(unavailable('task store')))
+  }
+  expect((await postForm({ ...env, tasks: { ...tasks, create } }, [image], KEY)).status).toBe(503)
+  await vi.advanceTimersByTimeAsync(IDEMPOTENCY_LOCK_MS)
+  expect((await taskOf(await postForm(env, [image], KEY))).id).toBe(ids[0])
+})
+
+test('a key that a machine with a faster clock took over is not freed, and the file that it builds on stays', async () => {
+  await using env = await testBindings()
+  const { blobs, tasks } = env
+  let taskId = ''
+  const put: typeof blobs.put = async (key, ...rest) => {
+    const written = await blobs.put(key, ...rest)
+    const now = Date.now() + IDEMPOTENCY_LOCK_MS
+    const [lockedUntil, expiresAt] = [now + IDEMPOTENCY_LOCK_MS, now + DAY_MS]
+    const request = { key: 'key-1', apiKeyId: '', taskId: newTaskId(), now, lockedUntil, expiresAt }
+    const taken = await tasks.reserveKey(request)
+    expect(taken.owned).toBe(true)
+    ;({ taskId } = taken)
+    return written
+  }
+  expect((await postForm({ ...env, blobs: { ...blobs, put } }, [image, refused], KEY)).status).toBe(400)
+  expect(await blobs.listTasks('', 10)).toEqual([taskId])
+  expect((await postForm(env, [image], KEY)).status).toBe(409)
 })

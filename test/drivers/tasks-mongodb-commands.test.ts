@@ -16,13 +16,14 @@ const isWrite = (command: Command): boolean => WRITES.some((name) => name in com
 
 const task = sampleTask()
 const { id } = task
-const { key, apiKeyId, lockedUntil, now } = keyRequest()
+const reserved = keyRequest()
+const { key, apiKeyId, lockedUntil, now } = reserved
 const callback = { url: 'https://a.test/', status: 'pending', attempts: 1, lastStatus: null } as const
 
 /** In the order of a task's life. The methods of whose outcome a client is told … */
 const DURABLE: Calls = {
-  reserveKey: (tasks) => tasks.reserveKey(keyRequest()),
-  releaseKey: (tasks) => tasks.releaseKey(key, apiKeyId),
+  reserveKey: (tasks) => tasks.reserveKey(reserved),
+  releaseKey: (tasks) => tasks.releaseKey(key, apiKeyId, reserved),
   create: (tasks) => tasks.create(task, sampleMessage(task)),
   settle: async (tasks) => {
     await tasks.claim(id, CLAIM)

@@ -96,7 +96,10 @@ function callOf(random: () => number, now: number): [string, Call] {
     },
     reserveKey: (store) => store.reserveKey(request),
     renewKey: (store) => store.renewKey(request.key, request.apiKeyId, now + 700),
-    releaseKey: (store) => store.releaseKey(request.key, request.apiKeyId),
+    releaseKey: (store) => {
+      const held = { taskId: request.taskId, lockedUntil: one([request.lockedUntil, now + 700]) }
+      return store.releaseKey(request.key, request.apiKeyId, held)
+    },
     claimTick: (store) => store.claimTick('sweep', time),
     prune: (store) => store.prune(now),
   }

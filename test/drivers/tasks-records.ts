@@ -57,7 +57,7 @@ export function describeRecords({ opened, create }: TaskSuite): void {
       await tasks.delete(request.taskId)
       const late = keyRequest({ now: request.expiresAt - 1, expiresAt: request.expiresAt + DAY_MS })
       expect(await tasks.reserveKey(late)).toMatchObject({ taskId: request.taskId, owned: false, deleted: true })
-      await tasks.releaseKey(request.key, request.apiKeyId)
+      expect(await tasks.releaseKey(request.key, request.apiKeyId, request)).toBe(false)
       expect(await tasks.reserveKey(late)).toMatchObject({ deleted: true })
       const after = keyRequest({ now: request.expiresAt, expiresAt: request.expiresAt + DAY_MS })
       expect(await tasks.reserveKey(after)).toMatchObject({ taskId: after.taskId, owned: true, deleted: false })
@@ -83,12 +83,25 @@ export function describeRecords({ opened, create }: TaskSuite): void {
     test('a released key is free where its request made no task, else it stays', async () => {
       const first = keyRequest()
       await tasks.reserveKey(first)
-      await tasks.releaseKey(first.key, first.apiKeyId)
+      expect(await tasks.releaseKey(first.key, first.apiKeyId, first)).toBe(true)
+      expect(await tasks.releaseKey(first.key, first.apiKeyId, first)).toBe(false)
       const next = keyRequest()
       expect(await tasks.reserveKey(next)).toMatchObject({ taskId: next.taskId, owned: true })
       await create({ id: next.taskId })
-      await tasks.releaseKey(next.key, next.apiKeyId)
+      expect(await tasks.releaseKey(next.key, next.apiKeyId, next)).toBe(false)
       expect(await tasks.reserveKey(keyRequest())).toMatchObject({ taskId: next.taskId, owned: false })
+    })
+
+    test('a key that another took over is not freed by whoever had it before', async () => {
+      const first = keyRequest()
+      await tasks.reserveKey(first)
+      const late = { now: first.lockedUntil, lockedUntil: first.lockedUntil + 10_000 }
+      expect(await tasks.reserveKey(keyRequest(late))).toMatchObject({ taskId: first.taskId, owned: true })
+      expect(await tasks.releaseKey(first.key, first.apiKeyId, first)).toBe(false)
+      expect(await tasks.reserveKey(keyRequest({ now: late.lockedUntil - 1 }))).toMatchObject({ owned: false })
+      const { taskId } = first
+      expect(await tasks.releaseKey(first.key, first.apiKeyId, { ...late, taskId: keyRequest().taskId })).toBe(false)
+      expect(await tasks.releaseKey(first.key, first.apiKeyId, { ...late, taskId })).toBe(true)
     })
 
     test('prune forgets what is over and nothing else', async () => {

@@ -37,9 +37,10 @@ function memoryKeys(tasks: ReadonlyMap<string, Task>) {
       const record = unused(nameOf(key, apiKeyId))
       if (record) record.lockedUntil = Math.max(record.lockedUntil, lockedUntil)
     },
-    releaseKey: async (key, apiKeyId) => {
+    releaseKey: async (key, apiKeyId, { taskId, lockedUntil }) => {
       const name = nameOf(key, apiKeyId)
-      if (unused(name)) keys.delete(name)
+      const record = unused(name)
+      return record?.taskId === taskId && record.lockedUntil === lockedUntil && keys.delete(name)
     },
   }
   return { keys, methods }

@@ -121,13 +121,12 @@ export function mongoRecords(mongo: MongoConnection, what: string, flush: (db: D
         const { _id } = found
         await keysOf(db).updateOne({ _id, deleted: false }, { $max: { lockedUntil } }, RELAXED)
       }),
-    releaseKey: (key, apiKeyId) =>
+    releaseKey: (key, apiKeyId, { taskId, lockedUntil }) =>
       call(async (db) => {
-        const found = await unused(db, key, apiKeyId)
-        if (!found) return
-        // As it was found: whoever took it over meanwhile keeps it.
-        const { _id, taskId, lockedUntil } = found
-        await keysOf(db).deleteOne({ _id, taskId, lockedUntil, deleted: false }, DURABLE)
+        if (await taskExists(db, taskId)) return false
+        const held = { _id: nameOf(apiKeyId, key), taskId, lockedUntil, deleted: false }
+        const { deletedCount } = await keysOf(db).deleteOne(held, DURABLE)
+        return deletedCount === 1
       }),
     claimTick: (name, slot) =>
       call(async (db) => {

@@ -57,9 +57,11 @@ export function sqliteRecords(file: SqliteFile, what: string): SmallRecords {
         apiKeyId,
         key,
       ),
-    releaseKey: (key, apiKeyId) =>
+    releaseKey: (key, apiKeyId, { taskId, lockedUntil }) =>
       commit(() => {
-        durable(`DELETE FROM idempotency_keys WHERE api_key_id = ? AND key = ? AND ${UNUSED}`).run(apiKeyId, key)
+        const held = `api_key_id = ? AND key = ? AND task_id = ? AND locked_until = ? AND ${UNUSED}`
+        const statement = durable(`DELETE FROM idempotency_keys WHERE ${held}`)
+        return statement.run(apiKeyId, key, taskId, lockedUntil).changes === 1
       }),
     claimTick: (name, slot) =>
       commit(

@@ -127,6 +127,7 @@ const SHAPES: Record<Call, Args> = {
   'tasks.releaseKey': [
     ['key', text],
     ['apiKeyId', text],
+    ['held', z.strictObject({ taskId: text, lockedUntil: ms })],
   ],
   'tasks.prune': [['now', ms]],
   'tasks.readCursor': [['name', text]],
