@@ -112,6 +112,26 @@ describe('durability', () => {
     await blobs.copy(from, to)
     expect(disk.calls.slice(-2).sort()).toEqual(['sync folder', 'sync input'])
   })
+
+  it('syncs the folder of a file that is deleted, and the one above where it is gone', async () => {
+    const id = newTaskId()
+    const key = originalKey(id, 'jpeg')
+    await blobs.put(key, Buffer.from('bytes'))
+    disk.calls = []
+    await blobs.delete(key)
+    expect(disk.calls).toEqual(['unlink original.jpg', 'open folder', 'sync folder'])
+    expect(await readdir(inputPath)).toEqual([])
+    disk.calls = []
+    await blobs.delete(key)
+    expect(disk.calls).toEqual(['unlink original.jpg', 'open folder', 'open input', 'sync input'])
+  })
+
+  it('calls no file gone whose name may come back', async () => {
+    const key = originalKey(newTaskId(), 'jpeg')
+    await blobs.put(key, Buffer.from('bytes'))
+    failAt('sync folder', 'EIO')
+    await expect(blobs.delete(key)).rejects.toMatchObject({ code: 'unavailable' })
+  })
 })
 
 it('does not touch the disk for a put that was aborted before', async () => {

@@ -6,7 +6,7 @@ import { timeOfTaskId } from '#shared/task.ts'
 import { type BlobKey, uploadKey, uploadTermsKey } from '#shared/variant.ts'
 import { copyBlob } from './copy.ts'
 import { reach, reachOrNull } from './faults.ts'
-import { removeIfEmpty } from './folder.ts'
+import { removeIfEmpty, syncGone } from './folder.ts'
 import { listTaskFolders } from './list.ts'
 import { checkMark } from './marker.ts'
 import { noteOwner, ownerOf } from './owner.ts'
@@ -65,6 +65,8 @@ export function filesystemBlobs({ marked = false, ...folders }: FilesystemOption
       const path = pathOf(folders, key)
       // It must not be called gone where it will be there again.
       if ((await reachOrNull(unlink(path).then(() => true))) === null) await there(key)
+      // Nor come back with the power: the caller notes durably that it is gone. Who tried before may not have come so far.
+      await syncGone(dirname(path))
       await removeIfEmpty(dirname(path))
     },
     presign: async (key) => {

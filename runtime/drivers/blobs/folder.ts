@@ -32,6 +32,19 @@ export async function syncNames(folder: string): Promise<void> {
   await Promise.all([syncFolder(folder), syncTogether(dirname(folder))])
 }
 
+/** Makes it durable that names are gone from a task's folder, or that it is gone with them. */
+export async function syncGone(folder: string): Promise<void> {
+  try {
+    await syncFolder(folder)
+  } catch (error) {
+    if (!isMissing(error)) throw error
+    await syncTogether(dirname(folder)).catch((above: unknown) => {
+      // Where nothing was ever put nothing can come back.
+      if (!isMissing(above)) throw above
+    })
+  }
+}
+
 /**
  * Runs `action` in a folder that exists. Between making it and using it another request may remove it (an aborted put
  * tidies up, a task is deleted), and even making it may fail for that: then it is made again.
