@@ -89,6 +89,14 @@ describe('links', () => {
   })
 })
 
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+/** The next of the four last characters that decode to the same 32 bytes. */
+function sameBytes(last: string): string {
+  const at = BASE64URL.indexOf(last)
+  return BASE64URL[(at & ~3) | ((at + 1) & 3)]!
+}
+
 describe('a signature', () => {
   test('of each key that is set opens, and of none that was taken out', async () => {
     const url = urlOf((await linksBy(['old']).of(whole)).original)
@@ -105,6 +113,12 @@ describe('a signature', () => {
     ['no end', (url: string) => url.replace(/exp=\d+&/, '')],
     ['a shorter signature', (url: string) => url.slice(0, -2)],
     ['a longer one', (url: string) => `${url}AAAA`],
+    ['one with the two bits that decode to nothing', (url: string) => url.slice(0, -1) + sameBytes(url.at(-1)!)],
+    ['one with foreign characters behind it', (url: string) => `${url}!!`],
+    ['one with a foreign character before it', (url: string) => url.replace('sig=', 'sig=*')],
+    ['one that is padded', (url: string) => `${url}=`],
+    ['another spelling of its end', (url: string) => url.replace(/exp=(\d+)/, 'exp=$1.0')],
+    ['its end with a zero before it', (url: string) => url.replace('exp=', 'exp=0')],
     ['two of them', (url: string) => `${url}&sig=another`],
     ['one with two ends', (url: string) => `${url}&exp=${END / 1_000 + 1}`],
     ['an empty one', (url: string) => url.replace(/sig=.*/, 'sig=')],
@@ -113,6 +127,15 @@ describe('a signature', () => {
     const links = linksBy(['key'])
     const { original } = await links.of(whole)
     expect(links.check(urlOf(alter(original!)))).toEqual({ kind: 'invalid' })
+  })
+
+  test('of an end that is no number of seconds opens nothing, though it fits', () => {
+    const path = `/tasks/${task.id}`
+    for (const end of ['9e12', '0x7fffffff', ' 9999999999', '-1', '']) {
+      const sig = createHmac('sha256', 'key').update(`${path}\n${end}`).digest('base64url')
+      const query = new URLSearchParams({ exp: end, sig }).toString()
+      expect([end, linksBy(['key']).check(urlOf(`${path}?${query}`))]).toEqual([end, { kind: 'invalid' }])
+    }
   })
 
   test('that is not there is no bad one', () => {
