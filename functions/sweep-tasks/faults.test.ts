@@ -1,18 +1,25 @@
 /** What a sweep does where a part of it cannot be done. */
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { InvocationEnded, unavailable } from '#shared/errors.ts'
+import { type Message, taskSettled } from '#shared/message.ts'
 import { newTaskId } from '#shared/task.ts'
 import { originalKey } from '#shared/variant.ts'
 import { testBindings, testInvocation, type TestBindings } from '../../test/bindings.ts'
-import { completedTask, pendingTask } from '../../test/tasks.ts'
+import { completedTask, fail, pendingTask, testTask } from '../../test/tasks.ts'
+import config from './config.ts'
 import app from './index.ts'
+import { QUEUE_AWAY_MS } from './limits.ts'
 
 const tick = async (env: TestBindings) => await app.request('/', { method: 'POST', body: 'ignored' }, env)
 
-test('queue down: 503 at the first, which stays due', async () => {
+afterEach(() => void vi.useRealTimers())
+
+const CALLBACK = { url: 'https://a.example', status: 'pending' as const, attempts: 0, lastStatus: null }
+
+test('queue down: 503, it is asked once, and all is due again by the next run', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
   await using env = await testBindings()
-  const first = await pendingTask(env, { nextCheckAt: 1 })
-  await pendingTask(env, { nextCheckAt: 2 })
+  for (const nextCheckAt of [1, 2]) await pendingTask(env, { nextCheckAt })
   env.queue.sent.length = 0
   let tries = 0
   const send = async (): Promise<never> => {
@@ -22,9 +29,45 @@ test('queue down: 503 at the first, which stays due', async () => {
   const response = await tick({ ...env, queue: { ...env.queue, send } })
   expect(response.status).toBe(503)
   expect(tries).toBe(1)
-  await tick(env)
-  expect(env.queue.sent.map(({ subject }) => subject)).toContain(first.id)
+  expect(QUEUE_AWAY_MS).toBeLessThan(config.trigger.everyMs)
+  vi.setSystemTime(Date.now() + QUEUE_AWAY_MS)
+  expect((await tick(env)).status).toBe(204)
   expect(env.queue.sent).toHaveLength(2)
+})
+
+test('one queue down: what the others take is sent, however much is due before it, and it is told', async () => {
+  await using env = await testBindings()
+  const owed = await pendingTask(env, { callback: CALLBACK })
+  const settled = { message: taskSettled(owed.id), nextCheckAt: 1 }
+  await fail(env, owed.id, { code: 'image-corrupt', message: '' }, settled)
+  const waiting = await pendingTask(env, { nextCheckAt: 2 })
+  env.queue.sent.length = 0
+  const send = async (message: Message): Promise<void> => {
+    if (message.queue === 'task-callbacks') throw new Error('no such topic')
+    await env.queue.send(message)
+  }
+  for (let run = 0; run < 3; run++) {
+    expect((await tick({ ...env, queue: { ...env.queue, send } })).status).toBe(run === 0 ? 503 : 204)
+  }
+  expect(env.queue.sent.map(({ subject }) => subject)).toEqual([waiting.id])
+})
+
+test('of two messages that are owed, the one that is taken is sent, and the other tried again', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  await using env = await testBindings()
+  const { options } = testTask()
+  const discarding = { options: { ...options, original: 'discard' as const }, callback: CALLBACK }
+  await completedTask(env, discarding, { nextCheckAt: 1 })
+  env.queue.sent.length = 0
+  const send = async (message: Message): Promise<void> => {
+    if (message.queue !== 'task-callbacks') throw new Error('no such topic')
+    await env.queue.send(message)
+  }
+  expect((await tick({ ...env, queue: { ...env.queue, send } })).status).toBe(503)
+  expect(env.queue.sent.map(({ type }) => type)).toEqual(['task.settled'])
+  vi.setSystemTime(Date.now() + QUEUE_AWAY_MS)
+  await tick(env)
+  expect(env.queue.sent.map(({ type }) => type)).toContain('task.created')
 })
 
 test('queue down: what expired goes all the same, orphans are collected, keys and ticks forgotten', async () => {

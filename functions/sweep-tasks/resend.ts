@@ -3,7 +3,7 @@ import type { Bindings } from '#shared/bindings.ts'
 import { InvocationEnded, unavailable } from '#shared/errors.ts'
 import { type Message, taskCreated, taskSettled } from '#shared/message.ts'
 import { isTerminal, owesDiscard, type Task, type TaskError } from '#shared/task.ts'
-import { BATCH_TASKS, RESEND_AGAIN_MS } from './limits.ts'
+import { BATCH_TASKS, QUEUE_AWAY_MS, RESEND_AGAIN_MS, RESEND_WAITING_MS_MAX } from './limits.ts'
 import { hasTimeLeft } from './time-left.ts'
 
 type Parts = Pick<Bindings, 'tasks' | 'queue' | 'invocation'>
@@ -30,37 +30,64 @@ function silence({ status, lastError }: Task): TaskError | undefined {
   return { code: 'processing-failed', message: 'The process that worked on the image was not heard of any more.' }
 }
 
-/** False when another sweeper, or a delivery, was faster. Throws Problem `unavailable` when the queue is away. */
-async function resend(env: Parts, task: Task, now: number): Promise<boolean> {
-  const { tasks, queue, invocation } = env
-  const messages = owed(task)
-  if (messages.length === 0 && (await isDone(env, task))) return true
+/**
+ * The message of a task that nobody has begun most likely waits in line, where a queue that knows no ids would have it
+ * twice. So each comes after twice the time of the one before.
+ */
+function againMs({ status, deliveries, uncounted, createdAt }: Task, now: number): number {
+  if (status !== 'pending' || deliveries + uncounted > 0) return RESEND_AGAIN_MS
+  return Math.min(Math.max(now - Date.parse(createdAt), RESEND_AGAIN_MS), RESEND_WAITING_MS_MAX)
+}
+
+/** What the queues did not take, by their names: each is asked once in a run, and stops no other. */
+type Away = Map<string, unknown>
+
+/** False when its queue is away. */
+async function send({ queue }: Parts, message: Message, away: Away): Promise<boolean> {
+  if (away.has(message.queue)) return false
   try {
-    // Sent first: a sweeper that dies here leaves the task due, and one message too many is harmless.
-    for (const message of messages) await queue.send(message)
+    await queue.send(message)
+    return true
   } catch (error) {
     if (error instanceof InvocationEnded) throw error
-    throw unavailable('queue', error)
-  }
-  const { id, nextCheckAt } = task
-  if (nextCheckAt === null || !(await tasks.postpone(id, nextCheckAt, now + RESEND_AGAIN_MS, silence(task))))
+    away.set(message.queue, error)
     return false
-  if (messages.length === 0) return true
+  }
+}
+
+/** False when another sweeper, or a delivery, was faster. */
+async function resend(env: Parts, task: Task, now: number, away: Away): Promise<boolean> {
+  const { tasks, invocation } = env
+  const messages = owed(task)
+  if (messages.length === 0 && (await isDone(env, task))) return true
+  const sent: string[] = []
+  // Sent first: a sweeper that dies here leaves the task due, and one message too many is harmless.
+  for (const message of messages) if (await send(env, message, away)) sent.push(message.type)
+  const all = sent.length === messages.length
+  const { id, nextCheckAt } = task
+  // Put off also where it was not sent: what is due first would else keep all that comes after it from its queue.
+  const next = now + (all ? againMs(task, now) : QUEUE_AWAY_MS)
+  const silent = all ? silence(task) : undefined
+  if (nextCheckAt === null || !(await tasks.postpone(id, nextCheckAt, next, silent))) return false
+  if (sent.length === 0) return true
   invocation.measure('swept_total', 1, { action: 'resent' })
-  invocation.log.info('sent again', { task: task.id, type: messages.map(({ type }) => type).join(', ') })
+  invocation.log.info('sent again', { task: id, type: sent.join(', ') })
   return true
 }
 
+/** Throws Problem `unavailable` when a queue was away, once all that others take was sent. */
 export async function resendDue(env: Parts, now: number): Promise<void> {
   const { tasks, invocation } = env
+  const away: Away = new Map()
   while (hasTimeLeft(invocation)) {
     const batch = await tasks.due(now, BATCH_TASKS)
     let moved = 0
     for (const task of batch) {
-      if (!hasTimeLeft(invocation)) return
-      if (await resend(env, task, now)) moved++
+      if (!hasTimeLeft(invocation)) break
+      if (await resend(env, task, now, away)) moved++
     }
     // Nothing moved: others are at the same tasks, and asking on would turn in a circle.
-    if (batch.length < BATCH_TASKS || moved === 0) return
+    if (batch.length < BATCH_TASKS || moved === 0) break
   }
+  for (const [name, error] of away) throw unavailable(`queue ${name}`, error)
 }
