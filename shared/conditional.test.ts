@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { SECOND_MS } from './limits.ts'
 import { httpDateSeconds, namesEtag, namesStrongly, refuseChanged } from './conditional.ts'
 
 test.for([
@@ -48,6 +49,9 @@ test.for([
   [{ 'If-Match': '"b"' }, false],
   [{ 'If-Unmodified-Since': DATE }, true],
   [{ 'If-Unmodified-Since': EARLIER }, false],
+  [{ 'If-Unmodified-Since': 'Sunday, 06-Nov-94 08:49:37 GMT' }, true],
+  [{ 'If-Unmodified-Since': 'Sunday, 06-Nov-94 08:49:36 GMT' }, false],
+  [{ 'If-Unmodified-Since': 'Sun Nov  6 08:49:36 1994' }, false],
   [{ 'If-Unmodified-Since': 'yesterday' }, true],
   // The tag decides where both are sent.
   [{ 'If-Match': '"a"', 'If-Unmodified-Since': EARLIER }, true],
@@ -60,10 +64,33 @@ test.for([
 
 test.for([
   ['Sun, 06 Nov 1994 08:49:37 GMT', 784111777],
-  ['Sun Nov  6 08:49:37 1994', null],
+  ['Sunday, 06-Nov-94 08:49:37 GMT', 784111777],
+  ['Sun Nov  6 08:49:37 1994', 784111777],
+  ['Wed Nov 16 08:49:37 1994', 784975777],
+  ['Saturday, 29-Feb-92 08:49:37 GMT', 699353377],
   ['2024-01-01', null],
   ['Sun, 99 Nov 1994 08:49:37 GMT', null],
+  ['Thu, 31 Feb 1994 08:49:37 GMT', null],
+  ['Sunday, 31-Feb-94 08:49:37 GMT', null],
+  ['Sun Feb 31 08:49:37 1994', null],
+  ['Sun, 06 Nov 1994 25:49:37 GMT', null],
+  ['Sun, 06 Nix 1994 08:49:37 GMT', null],
+  ['Sun, 06-Nov-94 08:49:37 GMT', null],
+  ['Sun Nov 6 08:49:37 1994', null],
+  ['Sun Nov  6 08:49:37 1994 GMT', null],
   [undefined, null],
 ] as const)('%s is %s', ([header, seconds]) => {
   expect(httpDateSeconds(header)).toBe(seconds)
+})
+
+test.for([
+  ['2026-11-30T12:00:00Z', 'Monday, 30-Nov-26 12:00:01 GMT', 2026],
+  ['2026-11-30T12:00:00Z', 'Monday, 30-Nov-76 12:00:00 GMT', 2076],
+  ['2026-11-30T12:00:00Z', 'Tuesday, 30-Nov-76 12:00:01 GMT', 1976],
+  ['2026-11-30T12:00:00Z', 'Wednesday, 30-Nov-77 12:00:00 GMT', 1977],
+  ['2026-11-30T12:00:00Z', 'Tuesday, 30-Nov-99 12:00:00 GMT', 1999],
+  ['2099-12-31T23:59:59Z', 'Friday, 01-Jan-00 00:00:00 GMT', 2100],
+] as const)('at %s the year of %s is %i: never more than 50 years ahead', ([now, header, year]) => {
+  const seconds = httpDateSeconds(header, new Date(now))!
+  expect(new Date(seconds * SECOND_MS).getUTCFullYear()).toBe(year)
 })

@@ -16,13 +16,33 @@ export function namesStrongly(header: string, etag: string): boolean {
   return [...header.matchAll(/(?:W\/)?"[^"]*"/g)].some(([tag]) => tag === etag)
 }
 
-const IMF_FIXDATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/
+/** The form that is sent today, that of RFC 850, and that of C's asctime(). */
+const HTTP_DATES = [
+  /^[A-Z][a-z]{2}, (?<day>\d{2}) (?<month>[A-Z][a-z]{2}) (?<year>\d{4}) (?<time>\d{2}:\d{2}:\d{2}) GMT$/,
+  /^[A-Z][a-z]{5,8}, (?<day>\d{2})-(?<month>[A-Z][a-z]{2})-(?<year>\d{2}) (?<time>\d{2}:\d{2}:\d{2}) GMT$/,
+  /^[A-Z][a-z]{2} (?<month>[A-Z][a-z]{2}) (?<day>[ \d]\d) (?<time>\d{2}:\d{2}:\d{2}) (?<year>\d{4})$/,
+]
+/** Further ahead no year of two digits is. */
+const YEARS_AHEAD_MAX = 50
 
-/** Unix seconds of an HTTP date; null for anything but the form that clients must send, which is then ignored. */
-export function httpDateSeconds(header: string | undefined): number | null {
-  if (header === undefined || !IMF_FIXDATE.test(header)) return null
-  const ms = Date.parse(header)
-  return Number.isNaN(ms) ? null : ms / SECOND_MS
+/** Unix seconds; null for a day that no month has, and for a time that no day has. */
+function utcSeconds(year: number, { month, day, time }: Record<string, string>): number | null {
+  const ms = Date.parse(`${day} ${month} ${year} ${time} GMT`)
+  return new Date(ms).getUTCDate() === Number(day) ? ms / SECOND_MS : null
+}
+
+/** Unix seconds of an HTTP date in any of the three forms (§5.6.7); null for anything else, which is then ignored. */
+export function httpDateSeconds(header: string | undefined, now = new Date()): number | null {
+  const parts = HTTP_DATES.map((form) => form.exec(header ?? '')?.groups).find((groups) => groups !== undefined)
+  if (!parts) return null
+  const year = Number(parts['year'])
+  if (parts['year']!.length === 4) return utcSeconds(year, parts)
+  const ahead = new Date(now)
+  ahead.setUTCFullYear(now.getUTCFullYear() + YEARS_AHEAD_MAX)
+  const latest = ahead.getUTCFullYear()
+  const nearest = latest - ((latest - year) % 100)
+  const seconds = utcSeconds(nearest, parts)
+  return seconds !== null && seconds * SECOND_MS > ahead.getTime() ? utcSeconds(nearest - 100, parts) : seconds
 }
 
 /** What is there now. */

@@ -35,7 +35,8 @@ export function deleting(place: Place): void {
       const done = await etagNow('wait=20')
       const removeIf = async (headers: Record<string, string>): Promise<Response> =>
         await place.api.fetch(`/tasks/${id}`, { method: 'DELETE', headers })
-      for (const headers of [{ 'if-match': '"other"' }, { 'if-unmodified-since': 'Sun, 06 Nov 1994 08:49:37 GMT' }])
+      const dates = ['Sun, 06 Nov 1994 08:49:37 GMT', 'Sunday, 06-Nov-94 08:49:37 GMT', 'Sun Nov  6 08:49:37 1994']
+      for (const headers of [{ 'if-match': '"other"' }, ...dates.map((date) => ({ 'if-unmodified-since': date }))])
         expect(await answerOf(await removeIf(headers))).toBe('412 precondition-failed')
       expect(await etagNow()).toBe(done)
       expect((await removeIf({ 'if-match': done })).status).toBe(204)
