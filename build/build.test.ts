@@ -1,6 +1,6 @@
 /** What is in a bundle, and what is said to platforms: all of it follows from the functions' folders. */
 import { spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
@@ -202,4 +202,19 @@ test('what leads nowhere in its code is told with the name of the part', async (
   await expect(make('node', 'none')).rejects.toThrow(/no_such_package/)
   await expect(make('knative', 'none', ['lost'])).rejects.toThrow(/^lost: .*no_such_package/s)
   await rm(join(functions, 'lost'), { recursive: true })
+})
+
+test('a function that wants zod in another language is told how, and is no bundle that fails when it starts', async () => {
+  const own = join(functions, 'abroad')
+  await writeFunction('abroad', `{ trigger: { type: 'timer', everyMs: 15000 }, timeoutMs: 9000 }`)
+  const app = await readFile(join(own, 'index.ts'), 'utf8')
+  const speaking = (way: string): string => `${way}\n${app}`
+  for (const way of [`import { z } from 'zod'\nz.config(z.locales.de())`, `import { de } from 'zod/locales'\nde()`]) {
+    await writeFile(join(own, 'index.ts'), speaking(way))
+    await expect(make('knative', 'none', ['abroad'])).rejects.toThrow(/^abroad: .*import 'zod\/v4\/locales\/de\.js'/s)
+  }
+  await writeFile(join(own, 'index.ts'), speaking(`import de from 'zod/v4/locales/de.js'\nde()`))
+  const [made] = await make('knative', 'abroad', ['abroad'])
+  expect(made!.modules.filter((id) => id.endsWith('locales/de.js'))).toHaveLength(1)
+  await rm(own, { recursive: true })
 })

@@ -50,9 +50,20 @@ function texts(input: BundleOptions['input']): Plugin {
   }
 }
 
-/** zod's messages in 64 languages, of which one is spoken: two fifths of its code, read at each start. */
+const OTHER_LANGUAGES = /\bz\.locales\b|['"]zod\/(v4\/)?locales['"]/
+
+/**
+ * zod's messages in 64 languages, of which one is spoken: two fifths of its code, read at each start. Code of ours that
+ * looks for the others would find them everywhere but in a bundle: it is told, and has another way to each.
+ */
 const oneLanguage: Plugin = {
   name: 'one-language',
+  transform(code, id) {
+    if (id.includes('node_modules') || !OTHER_LANGUAGES.test(code)) return null
+    throw new Error(
+      `${relative(PROJECT, id)}: a bundle has zod in English alone; import 'zod/v4/locales/de.js' by itself`,
+    )
+  },
   load: (id) => (id.endsWith('/zod/v4/locales/index.js') ? `export { default as en } from './en.js'` : null),
 }
 

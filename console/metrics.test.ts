@@ -62,6 +62,32 @@ test('code that could not be loaded is loaded when it is asked for again, and no
   expect(await shown(metrics, 'faas_coldstarts_total')).toEqual(['faas_coldstarts_total{function="any"} 2'])
 })
 
+test('where nobody asks for the registry, half of what is kept has it opened', async () => {
+  const opened = Promise.withResolvers<void>()
+  const metrics = createMetrics(async () => {
+    opened.resolve()
+    return await Promise.resolve(openCounts())
+  })
+  for (let i = 0; i < UNTOLD_MAX / 2; i++) metrics.coldstart('any')
+  await opened.promise
+  await metrics.registry()
+  for (let i = 0; i < UNTOLD_MAX; i++) metrics.coldstart('any')
+  expect(await shown(metrics, 'faas_coldstarts_total')).toEqual([
+    `faas_coldstarts_total{function="any"} ${1.5 * UNTOLD_MAX}`,
+  ])
+})
+
+test.each([Number.NaN, -1, Infinity])(
+  '%s is no number to be counted, before the registry is there as after',
+  async (value) => {
+    const metrics = createMetrics()
+    metrics.verdict('images', 'retry')
+    expect(() => metrics.measure('render_seconds', value, { outcome: 'completed' })).toThrow('render_seconds: expected')
+    expect(await shown(metrics, 'queue_verdicts_total')).toHaveLength(1)
+    expect(() => metrics.measure('derived_total', value, { format: 'webp' })).toThrow('derived_total: expected')
+  },
+)
+
 test('every scrape sees one registry, with what parts of the process add to it', async () => {
   const metrics = createMetrics()
   const seen: unknown[] = []

@@ -5,7 +5,10 @@ import type { RunningInvocation } from '../runtime/invocation.ts'
 import type { LoadedFunction } from '../runtime/loader.ts'
 import type { CollectOptions, Counts } from './counts.ts'
 
-/** Numbers that are kept until then; what comes beyond is not counted. A start has a few dozen. */
+/**
+ * Numbers that are kept until then; what comes beyond is not counted. A start has a few dozen; where nobody scrapes, half
+ * of them have the code loaded.
+ */
 export const UNTOLD_MAX = 10_000
 
 export type Metrics = ReturnType<typeof createMetrics>
@@ -34,7 +37,7 @@ export function createMetrics(load = loadCounts) {
 
   const tell = (what: (counts: Counts) => void): void => {
     if (counts) what(counts)
-    else if (untold.length < UNTOLD_MAX) untold.push(what)
+    else if (untold.length < UNTOLD_MAX && untold.push(what) === UNTOLD_MAX / 2) openOnce().catch(() => undefined)
   }
   /** What would not be shown is a mistake. */
   const add = (part: (counts: Counts) => void | Promise<void>): void => {
@@ -51,6 +54,7 @@ export function createMetrics(load = loadCounts) {
     opening = undefined
     throw error
   }
+  const openOnce = (): Promise<Counts> => (opening ??= open().catch(fail))
   return {
     /** Called once for each invocation. */
     ended(ended: EndedInvocation): void {
@@ -67,13 +71,19 @@ export function createMetrics(load = loadCounts) {
     containers: (name: string, alive: number): void =>
       tell(({ containers }) => containers.set({ function: name }, alive)),
     verdict: (queue: string, verdict: string): void => tell(({ verdicts }) => verdicts.inc({ queue, verdict })),
-    measure: (name: keyof Measures, value: number, labels: Record<string, string>): void =>
-      tell((opened) => opened.measure(name, value, labels)),
+    /** Throws TypeError for what no counter takes: then, and not when it is shown. */
+    measure(name: keyof Measures, value: number, labels: Record<string, string>): void {
+      if (!(value >= 0 && value < Infinity)) throw new TypeError(`${name}: expected a number from 0, got ${value}`)
+      tell((opened) => opened.measure(name, value, labels))
+    },
     /** What is read when it is scraped. Before the first registry(). */
     collect: (options: CollectOptions): void => add((opened) => opened.collect(options)),
     /** Adds what a part of the process shows of itself. Before the first registry(). */
     extend: (show: (registry: Registry) => void | Promise<void>): void => add(({ registry }) => show(registry)),
-    /** With all that was counted so far. Rejects where its code cannot be loaded, and tries again when it is asked again. */
-    registry: async (): Promise<Registry> => (await (opening ??= open().catch(fail))).registry,
+    /**
+     * With all that was counted so far. Rejects where its code cannot be loaded, and tries again when it is asked again; of
+     * a module that failed while it ran Node keeps the failure until the process ends.
+     */
+    registry: async (): Promise<Registry> => (await openOnce()).registry,
   }
 }

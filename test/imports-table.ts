@@ -24,8 +24,8 @@ export const OF_DRIVER: Record<string, string[]> = {
 
 /** Packages of platforms, and what a target takes from the local one: its server is plain HTTP's. */
 export const OF_TARGET: Record<string, string[]> = {
-  // Containers open their blobs themselves; what the metrics' port shows is a registry's.
-  node: ['@hono/node-server', 'zod', 'stacks/storage.ts', 'prom-client'],
+  // Containers open their blobs themselves.
+  node: ['@hono/node-server', 'zod', 'stacks/storage.ts'],
   knative: [
     'runtime/targets/node/server.ts',
     'runtime/targets/node/listen.ts',

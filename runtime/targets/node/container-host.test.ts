@@ -69,6 +69,16 @@ it('closes a pool that is opened meanwhile, and refuses as it does', async () =>
   expect(calls).toContain('close')
 })
 
+it('closes although what it is opening cannot be had', async () => {
+  const opening = Promise.withResolvers<FunctionHost>()
+  const host = containerHost(options, () => opening.promise)
+  const answer = host.fetch(request(), env)
+  const closing = host.close()
+  opening.reject(new Error('EMFILE'))
+  await expect(answer).rejects.toMatchObject({ code: 'unavailable' })
+  await expect(closing).resolves.toBeUndefined()
+})
+
 it('opens nothing to close it', async () => {
   const host = containerHost(options, () => Promise.reject(new Error('opened')))
   await expect(host.close()).resolves.toBeUndefined()
@@ -81,6 +91,9 @@ it('counts no try whose code could not be loaded, and loads it again', async () 
     if (opens++ === 0) throw new Error('EMFILE')
     return await Promise.resolve(pool)
   })
+  const failures: unknown[] = []
+  host.onStarted!((failure) => failures.push(failure))
   await expect(host.fetch(request(), env)).rejects.toMatchObject({ code: 'unavailable' })
+  expect(failures).toEqual([new Error('EMFILE')])
   expect((await host.fetch(request(), env)).status).toBe(200)
 })

@@ -23,6 +23,7 @@ export function containerHost(options: PoolOptions, open = openPool): FunctionHo
   const pool = async (): Promise<FunctionHost> =>
     await (opening ??= openOnce().catch((error: unknown) => {
       opening = undefined
+      tell(error)
       throw error
     }))
   const refuse = (cause: unknown): Promise<never> => Promise.reject(notStarted(cause))
@@ -35,7 +36,8 @@ export function containerHost(options: PoolOptions, open = openPool): FunctionHo
     reload: async () => await (await pool()).reload?.(),
     async close() {
       closed = true
-      await (await opening)?.close()
+      // One that could not be opened has nothing to close, and must not end the drain.
+      await (await opening?.catch(() => undefined))?.close()
     },
   }
 }

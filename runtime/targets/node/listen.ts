@@ -24,22 +24,29 @@ export async function listenUntilClosed(server: Server, port: number, host: stri
 }
 
 /** METRICS_PORT is for the scraper inside the network: no key, every address, and nothing else on it. */
-async function listenMetrics(port: number | undefined, { registry }: Core['metrics']): Promise<Listening | null> {
+async function listenMetrics({ config, metrics, logger }: Core): Promise<Listening | null> {
+  const port = config.METRICS_PORT
   if (port === undefined) return null
   const server = nodeServer(async (request) => {
-    const known = new URL(request.url).pathname === '/metrics'
-    return known ? await metricsResponse(await registry()) : new Response(null, { status: 404 })
+    if (new URL(request.url).pathname !== '/metrics') return new Response(null, { status: 404 })
+    try {
+      return await metricsResponse(await metrics.registry())
+    } catch (error) {
+      logger.error({ err: error }, 'a scrape failed')
+      return new Response(null, { status: 503 })
+    }
   })
   return await listenUntilClosed(server, port, '0.0.0.0')
 }
 
 /** The API, and METRICS_PORT where it is set; when one cannot be had, nothing stays open. */
-export async function listenAll({ config, handler, metrics, bindings }: Core) {
+export async function listenAll(core: Core) {
+  const { config, handler, bindings } = core
   const servers: Listening[] = []
   try {
     const api = await listenUntilClosed(nodeServer(handler), config.SERVER_PORT, hostOf(config))
     servers.push(api)
-    const scrape = await listenMetrics(config.METRICS_PORT, metrics)
+    const scrape = await listenMetrics(core)
     if (scrape) servers.push(scrape)
     return { api, servers }
   } catch (error) {
