@@ -68,6 +68,7 @@ const RARE: { [Name in keyof Measures]?: { [Label in keyof Measures[Name]]?: Mea
   [Name in (typeof OF_THE_RUNTIME)[number]]: Record<string, string[]>
 } = {
   callbacks_total: { outcome: ['delivered', 'retried', 'failed'] },
+  tasks_total: { outcome: ['completed', 'failed'], code: ['', 'processing-failed', 'unavailable'] },
   swept_total: { action: ['resent', 'expired', 'collected'] },
   derived_total: { format: ['webp', 'avif'] },
   queue_verdicts_total: { verdict: ['ack', 'retry', 'dead'], queue: ['image-processing'] },
