@@ -52,9 +52,9 @@ export interface Validators {
   lastModified: number
 }
 
-/** Whether `refuseChanged` may refuse, so that what is there need be looked up. */
-export function asksUnchanged(request: Headers): boolean {
-  return request.has('if-match') || request.has('if-unmodified-since')
+/** Whether a method that changes something may be refused for what is there, so that this need be looked up. */
+export function isConditional(request: Headers): boolean {
+  return ['if-match', 'if-unmodified-since', 'if-none-match'].some((name) => request.has(name))
 }
 
 /**
@@ -73,4 +73,14 @@ export function refuseChanged(request: Headers, now: Validators, headers: Record
   if (since === null || Math.floor(now.lastModified / SECOND_MS) <= since) return
   const detail = `Expected nothing newer than ${date}, got a change of ${new Date(now.lastModified).toUTCString()}.`
   throw new Problem('precondition-failed', detail, { headers })
+}
+
+/**
+ * `If-None-Match` of a method that changes something (§13.2.2, step 3), to be asked after `refuseChanged`: what a GET
+ * answers with 304 is Problem `precondition-failed` here.
+ */
+export function refuseNamed(request: Headers, { etag }: Pick<Validators, 'etag'>): void {
+  const names = request.get('if-none-match')
+  if (names === null || !namesEtag(names, etag)) return
+  throw new Problem('precondition-failed', `Expected nothing that If-None-Match names, got ${etag}.`)
 }

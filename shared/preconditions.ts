@@ -1,4 +1,4 @@
-/** What the document says of the conditions that `refuseChanged` checks. */
+/** What the document says of conditions. */
 import { problemContent } from './representation.ts'
 
 export const preconditions = {
@@ -11,6 +11,17 @@ export const preconditions = {
   },
 }
 
+/** Of a method that changes something. */
+export const preconditionsOfChange = {
+  ...preconditions,
+  'If-None-Match': { description: '`*`, or tags: if what is there is one of these, it stays, and the answer is 412.' },
+}
+
 export const preconditionFailed = problemContent(
   '`precondition-failed`: what is there is not what `If-Match` names, or is newer than `If-Unmodified-Since`.',
+)
+
+export const changePreconditionFailed = problemContent(
+  '`precondition-failed`: what is there is not what `If-Match` names, or is newer than `If-Unmodified-Since`, or is what ' +
+    '`If-None-Match` names.',
 )

@@ -81,7 +81,13 @@ export const putRoute = createRoute({
   tags: ['Uploads'],
   summary: 'Send the file',
   description: 'The bytes as they are, of any Content-Type. Where `uploadUrl` is of another host, they are sent there.',
-  parameters,
+  parameters: [
+    ...parameters,
+    ...headerParameters({
+      'If-Match': { description: 'A file that is there: an upload that has none is answered with 412.' },
+      'If-None-Match': { description: '`*`: an upload that has its file already is answered with 412, not with 409.' },
+    }),
+  ],
   request: {
     body: {
       required: true,
@@ -96,6 +102,7 @@ export const putRoute = createRoute({
     404: unknown,
     408: problemContent('The body stopped arriving. Nothing was stored.'),
     409: problemContent('`upload-taken`: it has its file already, or is a task.'),
+    412: problemContent('`precondition-failed`: `If-Match` and no file is there, or `If-None-Match: *` and one is.'),
     413: problemContent('More bytes than the upload was asked for with, counted as they arrive. Nothing was stored.'),
     415: problemContent('The body is compressed.'),
     503: away,

@@ -44,6 +44,28 @@ describe('PUT /uploads/{taskId}', () => {
     expect(Buffer.from(await new Response(stored!.body).arrayBuffer()).equals(file)).toBe(true)
   })
 
+  test.each<[string, Record<string, string>, string, string]>([
+    ['If-Match', { 'If-Match': '"x"' }, '412 precondition-failed', '409 upload-taken'],
+    ['If-Match: *', { 'If-Match': '*' }, '412 precondition-failed', '409 upload-taken'],
+    ['If-None-Match: *', { 'If-None-Match': ' * ' }, 'taken', '412 precondition-failed'],
+    ['If-None-Match', { 'If-None-Match': '"x"' }, 'taken', '409 upload-taken'],
+  ])('is asked for with a condition: %s', async (_name, headers, absent, present) => {
+    await using env = await testBindings()
+    const { id } = await asked(env, { bytes })
+    const answer = async (): Promise<string> => {
+      const response = await send(env, id, slices(file), headers)
+      return response.ok ? 'taken' : await answerOf(response)
+    }
+    expect(await answer()).toBe(absent)
+    expect(await filesOf(env, id)).toEqual(absent === 'taken' ? ['upload.bin', 'upload.json'] : ['upload.json'])
+    await send(env, id, file)
+    expect(await answer()).toBe(present)
+    await env.tasks.create(testTask({ id }), taskCreated(id))
+    expect(await answer()).toBe(present)
+    // What is wrong in any case is said first.
+    expect(await answerOf(await send(env, newTaskId(), file, headers))).toBe('404 not-found')
+  })
+
   test('of two at once one is taken, the other is told so', async () => {
     await using env = await testBindings()
     const { id } = await asked(env, { bytes })

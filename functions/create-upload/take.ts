@@ -7,8 +7,18 @@ import { type Deposit, storeIn } from '#shared/picture/receive.ts'
 import { uploadKey } from '#shared/variant.ts'
 import { noUpload, readTerms, refuseExpired } from './terms.ts'
 
-function taken(): Problem {
+/** To who asked for that (RFC 9110 §13.1.2) as a condition that does not hold, to others as a conflict. */
+function taken({ headers }: Request): Problem {
+  if (headers.get('if-none-match')?.trim() === '*') {
+    return new Problem('precondition-failed', 'Expected an upload without a file, got one that has it already.')
+  }
   return new Problem('upload-taken', 'This upload has its file already; its link takes no other.')
+}
+
+/** A file that is not there has no tag, and is not `*` either (RFC 9110 §13.1.1). */
+function refuseAbsent({ headers }: Request): void {
+  if (!headers.has('if-match')) return
+  throw new Problem('precondition-failed', 'Expected a file that If-Match names, got an upload without one.')
 }
 
 function refuseSize(bytes: number, agreed: number): void {
@@ -41,7 +51,7 @@ async function isThere({ blobs }: Bindings, taskId: string): Promise<boolean> {
 export async function takeUpload(request: Request, env: Bindings, taskId: string): Promise<void> {
   const terms = await readTerms(env, taskId)
   const task = await env.tasks.get(taskId)
-  if (task) throw taken()
+  if (task) throw taken(request)
   if (!terms) throw noUpload(taskId)
   env.invocation.taskId(taskId)
   refuseExpired(terms)
@@ -50,7 +60,8 @@ export async function takeUpload(request: Request, env: Bindings, taskId: string
   if (length !== null) refuseSize(Number(length), terms.bytes)
   if (request.body === null) throw invalid('', `Expected a file of ${terms.bytes} bytes, got no body.`)
   // Before the body is read: what is refused anyway is not uploaded first.
-  if (await isThere(env, taskId)) throw taken()
+  if (await isThere(env, taskId)) throw taken(request)
+  refuseAbsent(request)
   const deposit: Deposit = { begun: false, key: null }
   const fault: { error?: unknown } = {}
   const failed = (error: unknown): void => void (fault.error ??= error)
@@ -60,10 +71,10 @@ export async function takeUpload(request: Request, env: Bindings, taskId: string
   } catch (error) {
     throw fault.error ?? error
   }
-  if (deposit.key === null) throw taken()
+  if (deposit.key === null) throw taken(request)
   // Completed with another's file while this one was on its way: nothing asks for it any more.
   if (await env.tasks.get(taskId)) {
     await env.blobs.delete(deposit.key)
-    throw taken()
+    throw taken(request)
   }
 }

@@ -1,4 +1,4 @@
-import { asksUnchanged, refuseChanged } from '#shared/conditional.ts'
+import { isConditional, refuseChanged, refuseNamed } from '#shared/conditional.ts'
 import { type AppContext, createApp } from '#shared/http.ts'
 import { taskNotFound } from '#shared/read-task.ts'
 import { removeTask } from '#shared/remove-task.ts'
@@ -9,8 +9,11 @@ import { route } from './route.ts'
 /** By the store's own state: a cache may hold an older one. A task that is not there is 404, whatever was asked. */
 async function refuseOther(c: AppContext, taskId: string): Promise<void> {
   const { headers } = c.req.raw
-  const task = asksUnchanged(headers) ? await c.env.tasks.get(taskId) : null
-  if (task) refuseChanged(headers, await taskBody(task, c.env))
+  const task = isConditional(headers) ? await c.env.tasks.get(taskId) : null
+  if (!task) return
+  const now = await taskBody(task, c.env)
+  refuseChanged(headers, now)
+  refuseNamed(headers, now)
 }
 
 const app = createApp()

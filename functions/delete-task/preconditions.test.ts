@@ -1,4 +1,4 @@
-/** `If-Match` and `If-Unmodified-Since`: only what the client has seen is deleted. */
+/** `If-Match`, `If-Unmodified-Since` and `If-None-Match`: only what the client has seen is deleted. */
 import { expect, test } from 'vitest'
 import { SECOND_MS } from '#shared/limits.ts'
 import { newTaskId } from '#shared/task.ts'
@@ -23,6 +23,10 @@ test('412 where the task has changed since it was read, and nothing of it goes',
     { 'If-Match': `W/${etag}` },
     { 'If-Match': '' },
     { 'If-Unmodified-Since': earlier },
+    { 'If-None-Match': '*' },
+    { 'If-None-Match': `"x", ${etag}` },
+    { 'If-None-Match': `W/${etag}` },
+    { 'If-Match': etag, 'If-None-Match': '*' },
   ]) {
     const response = await remove(env, id, headers)
     expect([headers, response.status]).toEqual([headers, 412])
@@ -40,6 +44,13 @@ test.for(['*', 'date'])('204 where it is the one that was read: %s', async (how)
   const { id, updatedAt } = await completedTask(env)
   const date = new Date(updatedAt).toUTCString()
   expect((await remove(env, id, how === '*' ? { 'If-Match': '*' } : { 'If-Unmodified-Since': date })).status).toBe(204)
+})
+
+test('204 where it is none of those that the client excludes', async () => {
+  await using env = await testBindings()
+  const { id } = await completedTask(env)
+  expect((await remove(env, id, { 'If-None-Match': '"x", W/"y"' })).status).toBe(204)
+  expect((await remove(env, id, { 'If-None-Match': '*' })).status).toBe(404)
 })
 
 test('what is not there is 404, not 412', async () => {

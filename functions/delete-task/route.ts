@@ -1,6 +1,6 @@
 import { createRoute } from '@hono/zod-openapi'
 import { headerParameters, pathParameters, taskId } from '#shared/parameters.ts'
-import { preconditionFailed, preconditions } from '#shared/preconditions.ts'
+import { changePreconditionFailed, preconditionsOfChange } from '#shared/preconditions.ts'
 import { problemContent } from '#shared/representation.ts'
 
 export const route = createRoute({
@@ -13,11 +13,11 @@ export const route = createRoute({
 status. An \`Idempotency-Key\` of the task answers 410 from then on. Caches may keep variants that were public.
 
 \`If-Match\` with the \`ETag\` of a GET that was sent with a key: only if the task is still what that GET showed.`,
-  parameters: [...pathParameters({ taskId }), ...headerParameters(preconditions)],
+  parameters: [...pathParameters({ taskId }), ...headerParameters(preconditionsOfChange)],
   responses: {
     204: { description: 'The task is gone.' },
     404: problemContent('`not-found`: there is no such task, or it was deleted before.'),
-    412: preconditionFailed,
+    412: changePreconditionFailed,
     503: problemContent('`unavailable`: the task store cannot be reached.'),
   },
 })

@@ -27,7 +27,7 @@ export function deleting(place: Place): void {
       expect(await answerOf(await place.api.json({ taskId: task.id }))).toBe('404 not-found')
     })
 
-    it('with If-Match takes away only what the client has seen', async () => {
+    it('with conditions takes away only what the client has seen', async () => {
       const seen = await place.api.upload(await picture(), { variants: '90x' })
       const { links, id } = await taskOf(seen)
       const etagNow = async (prefer = 'wait=0'): Promise<string> =>
@@ -36,7 +36,12 @@ export function deleting(place: Place): void {
       const removeIf = async (headers: Record<string, string>): Promise<Response> =>
         await place.api.fetch(`/tasks/${id}`, { method: 'DELETE', headers })
       const dates = ['Sun, 06 Nov 1994 08:49:37 GMT', 'Sunday, 06-Nov-94 08:49:37 GMT', 'Sun Nov  6 08:49:37 1994']
-      for (const headers of [{ 'if-match': '"other"' }, ...dates.map((date) => ({ 'if-unmodified-since': date }))])
+      const known = [{ 'if-none-match': '*' }, { 'if-none-match': done }]
+      for (const headers of [
+        { 'if-match': '"other"' },
+        ...known,
+        ...dates.map((date) => ({ 'if-unmodified-since': date })),
+      ])
         expect(await answerOf(await removeIf(headers))).toBe('412 precondition-failed')
       expect(await etagNow()).toBe(done)
       expect((await removeIf({ 'if-match': done })).status).toBe(204)

@@ -37,8 +37,13 @@ async function send({ url }: Client, { uploadUrl, method, headers }: Upload, fil
 }
 
 /** To us, whatever the store could do itself. */
-async function put(api: Client, { completeUrl }: Upload, body: Uint8Array | ReadableStream): Promise<Response> {
-  const headers = AS_BYTES
+async function put(
+  api: Client,
+  { completeUrl }: Upload,
+  body: Uint8Array | ReadableStream,
+  conditions: Options = {},
+): Promise<Response> {
+  const headers = { ...AS_BYTES, ...conditions }
   const given = body instanceof Uint8Array ? { body: bodyOf(body) } : { body, duplex: 'half' as const }
   return await api.fetch(completeUrl, { method: 'PUT', headers, ...given })
 }
@@ -114,6 +119,15 @@ export function uploads(place: Place): void {
       expect(await filesOf(upload.id)).toEqual([`input/${upload.id}/upload.json`])
       expect((await put(place.api, upload, chunked(cat))).status).toBe(204)
       expect((await complete(place.api, upload)).status).toBe(202)
+    })
+
+    it('a link obeys conditions', async () => {
+      const upload = await asked(place.api, { bytes: cat.length })
+      const refused = '412 precondition-failed'
+      expect(await answerOf(await put(place.api, upload, cat, { 'if-match': '*' }))).toBe(refused)
+      expect((await put(place.api, upload, cat, { 'if-none-match': '*' })).ok).toBe(true)
+      expect(await answerOf(await put(place.api, upload, cat, { 'if-none-match': '*' }))).toBe(refused)
+      expect(await answerOf(await put(place.api, upload, cat))).toBe('409 upload-taken')
     })
 
     it('deleting the task before there is one changes nothing of what is to come', async () => {
