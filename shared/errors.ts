@@ -198,8 +198,6 @@ export interface ProblemOptions extends ErrorOptions {
   errors?: FieldError[]
   /** In place of the code's own: what a failed task cannot give is a 409, whichever code the task failed with. */
   status?: number
-  /** Of a write: it may be done, now or later, so that what was stored for it must stay. */
-  unanswered?: boolean
 }
 
 /** An answer other than the result. The detail says what was expected and what came, and holds no path and no secret. */
@@ -209,16 +207,13 @@ export class Problem extends Error {
   readonly status: number
   readonly headers: Record<string, string>
   readonly errors: FieldError[] | undefined
-  readonly unanswered: boolean
 
-  constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
-    const { headers = {}, errors, status, unanswered = false, cause } = options
+  constructor(code: ProblemCode, detail: string, { headers = {}, errors, status, cause }: ProblemOptions = {}) {
     super(detail, { cause })
     this.code = code
     this.status = status ?? PROBLEMS[code].status
     this.headers = headers
     this.errors = errors
-    this.unanswered = unanswered
   }
 }
 
@@ -241,9 +236,11 @@ export function taskStoreAway(what: string, cause?: unknown): Problem {
   return problem
 }
 
-/** The same answer, of a write that may be done all the same. */
-export function unanswered({ code, message, headers, cause }: Problem): Problem {
-  return new Problem(code, message, { headers, cause, unanswered: true })
+/** A write that was not answered: it may be done, now or later, so that what was stored for it must stay. */
+export class WriteUnanswered extends Problem {
+  constructor({ code, message, headers, cause }: Problem) {
+    super(code, message, { headers, cause })
+  }
 }
 
 /**
