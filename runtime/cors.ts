@@ -3,7 +3,7 @@ import type { Config } from './config.ts'
 
 const LOCAL_ORIGIN = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/
 const ALLOWED =
-  'Authorization, X-API-Key, Content-Type, Idempotency-Key, Prefer, If-None-Match, If-Match, If-Unmodified-Since, If-Range, Range, Last-Event-ID, traceparent'
+  'Authorization, X-API-Key, Content-Type, Idempotency-Key, Prefer, If-None-Match, If-Match, If-Modified-Since, If-Unmodified-Since, If-Range, Range, Last-Event-ID, traceparent'
 const EXPOSED =
   'Location, ETag, Retry-After, Preference-Applied, Idempotent-Replayed, Link, Content-Range, RateLimit, RateLimit-Policy, traceparent'
 const PREFLIGHT_SECONDS = 600

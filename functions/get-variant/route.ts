@@ -19,7 +19,10 @@ const conditions = headerParameters({
   },
   'If-Range': { description: 'The `ETag` for which the range is wanted; else the whole.' },
   'If-None-Match': { description: 'The `ETag` of an earlier answer.' },
-  'If-Modified-Since': { description: 'Used where `If-None-Match` is not sent.' },
+  'If-Modified-Since': {
+    description:
+      'Used where `If-None-Match` is not sent and `Accept` does not decide: there a date names several files.',
+  },
   ...preconditions,
 })
 

@@ -19,9 +19,11 @@ export interface FileAnswer {
   stillRecorded(): Promise<boolean>
 }
 
-function notModified(c: AppContext, etag: string, lastModified: number): boolean {
+/** By a date only where it names one file: else a JPEG that stood in for what was preferred would be confirmed for ever. */
+function notModified(c: AppContext, etag: string, { lastModified, negotiated }: FileAnswer): boolean {
   const names = c.req.header('if-none-match')
   if (names !== undefined) return namesEtag(names, etag)
+  if (negotiated) return false
   const since = httpDateSeconds(c.req.header('if-modified-since'))
   return since !== null && Math.floor(lastModified / SECOND_MS) <= since
 }
@@ -50,7 +52,7 @@ export async function sendFile(c: AppContext, answer: FileAnswer): Promise<Respo
     ...answer.headers,
   }
   refuseChanged(c.req.raw.headers, { etag, lastModified: answer.lastModified }, vary)
-  if (notModified(c, etag, answer.lastModified)) return new Response(null, { status: 304, headers })
+  if (notModified(c, etag, answer)) return new Response(null, { status: 304, headers })
 
   const whole = { ...headers, 'Content-Type': mediaType, 'Accept-Ranges': 'bytes' }
   if (c.req.method === 'HEAD')

@@ -52,7 +52,11 @@ export function gettingVariants(place: Place): void {
         { 'if-none-match': '*' },
         { 'if-modified-since': date },
       ]) {
-        const response = await get(conditions)
+        // Where `Accept` decides a date names several files.
+        const dated = 'if-modified-since' in conditions
+        const response = dated
+          ? await place.api.fetch(`${href}?format=jpeg`, { headers: conditions })
+          : await get(conditions)
         expect([response.status, (await bodyOf(response)).length]).toEqual([304, 0])
         expect(response.headers.get('etag')).toBe(etag)
         expect(response.headers.get('cache-control')).toContain('max-age=31536000')
@@ -60,6 +64,7 @@ export function gettingVariants(place: Place): void {
       for (const conditions of [
         { 'if-none-match': '"other"' },
         { 'if-none-match': '"other"', 'if-modified-since': date },
+        { 'if-modified-since': date },
         { 'if-modified-since': new Date(Date.parse(date) - 1_000).toUTCString() },
         { 'if-modified-since': 'yesterday' },
       ])
