@@ -67,7 +67,10 @@ export interface KeyRequest {
  * store cannot be reached. Times are Unix ms.
  */
 export interface TaskStore {
-  /** Writes the task and hands its message to the queue. `exists`: the id is taken, nothing was changed. */
+  /**
+   * Writes the task and hands its message to the queue. `exists`: the id is taken, nothing was changed. A Problem that is
+   * `unanswered` says that the task may be there, now or later.
+   */
   create(task: Task, message: Message): Promise<'created' | 'exists'>
   get(id: string): Promise<Task | null>
   /** Newest first. */
@@ -130,6 +133,7 @@ export interface SettleOptions {
   ttlMs?: number | null
 }
 
+/** Every method rejects with Problem `unavailable`, or its driver's own error, when the queue cannot be reached. */
 export interface Queue {
   /** Adds a message, unless one of its id still waits or runs. Durable when it resolves. */
   send(message: Message): Promise<void>
@@ -167,9 +171,15 @@ export interface Presigned {
   headers: Record<string, string>
 }
 
-/** Files by key. A key's bytes never change: the first complete write of it wins, and no reader ever sees part of one. */
+/**
+ * Files by key. A key's bytes never change: the first complete write of it wins, and no reader ever sees part of one.
+ * Every method rejects with Problem `unavailable` when the store cannot be reached.
+ */
 export interface BlobStore {
-  /** Writes durably, then appears under its key at once. Where the key exists, describes what is there: `created` false. */
+  /**
+   * Writes durably, then appears under its key at once. Where the key exists, describes what is there: `created` false.
+   * Rejects with the source's error, or the signal's reason; then nothing is left.
+   */
   put(key: BlobKey, source: ByteSource, signal?: AbortSignal): Promise<StoredFile & { created: boolean }>
   get(key: BlobKey, range?: ByteRange): Promise<Blob | null>
   /** A path that a native library can open, until it is disposed of. Null when the key is not there. */
@@ -184,8 +194,6 @@ export interface BlobStore {
   presign(key: BlobKey, limit: { bytes: number; expiresAt: number }): Promise<Presigned | null>
   /** All files of a task, originals and variants. */
   deleteTask(taskId: string): Promise<void>
-  /** Variants of a task alone. */
-  deleteOutput(taskId: string): Promise<void>
   /**
    * Removes what a put that died left of this task: unfinished writes that nothing was added to since `before`, Unix ms;
    * and, where the id is older than that, what was uploaded for it and not taken.

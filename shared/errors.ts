@@ -57,7 +57,7 @@ export const PROBLEMS = {
   'task-not-finished': {
     status: 409,
     title: 'Task not finished',
-    about: 'The variant does not exist yet. Ask again after `Retry-After`, or with `?wait=20`.',
+    about: 'It is not there yet. Ask again after `Retry-After`; where the path takes it, `?wait=20` holds the answer.',
   },
   'original-gone': {
     status: 409,
@@ -93,12 +93,12 @@ export const PROBLEMS = {
   'too-large': {
     status: 413,
     title: 'Too large',
-    about: 'The image has more bytes than this server accepts. Nothing was stored.',
+    about: 'What was sent has more bytes than is accepted; the detail says which limit. Nothing was stored.',
   },
   'unsupported-media-type': {
     status: 415,
     title: 'Unsupported media type',
-    about: 'Send multipart/form-data, image/*, application/octet-stream or application/json.',
+    about: 'A body of this type is not taken. The detail says what this path accepts.',
   },
   'unsupported-image': {
     status: 415,
@@ -198,6 +198,8 @@ export interface ProblemOptions extends ErrorOptions {
   errors?: FieldError[]
   /** In place of the code's own: what a failed task cannot give is a 409, whichever code the task failed with. */
   status?: number
+  /** Of a write: it may be done, now or later, so that what was stored for it must stay. */
+  unanswered?: boolean
 }
 
 /** An answer other than the result. The detail says what was expected and what came, and holds no path and no secret. */
@@ -207,13 +209,16 @@ export class Problem extends Error {
   readonly status: number
   readonly headers: Record<string, string>
   readonly errors: FieldError[] | undefined
+  readonly unanswered: boolean
 
-  constructor(code: ProblemCode, detail: string, { headers = {}, errors, status, cause }: ProblemOptions = {}) {
+  constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
+    const { headers = {}, errors, status, unanswered = false, cause } = options
     super(detail, { cause })
     this.code = code
     this.status = status ?? PROBLEMS[code].status
     this.headers = headers
     this.errors = errors
+    this.unanswered = unanswered
   }
 }
 
@@ -236,11 +241,9 @@ export function taskStoreAway(what: string, cause?: unknown): Problem {
   return problem
 }
 
-/** A write that was not answered: it may be done, now or later, so that what was stored for it must stay. */
-export class WriteUnanswered extends Problem {
-  constructor({ code, message, headers, cause }: Problem) {
-    super(code, message, { headers, cause })
-  }
+/** The same answer, of a write that may be done all the same. */
+export function unanswered({ code, message, headers, cause }: Problem): Problem {
+  return new Problem(code, message, { headers, cause, unanswered: true })
 }
 
 /**

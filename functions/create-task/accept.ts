@@ -1,7 +1,7 @@
 /** One request becomes one task, or leaves nothing behind. */
-import type { Accepted } from '#shared/answer-task.ts'
+import type { Accepted } from '#shared/answer-accepted.ts'
 import type { Bindings } from '#shared/bindings.ts'
-import { InvocationEnded, Problem, unavailable, WriteUnanswered } from '#shared/errors.ts'
+import { InvocationEnded, Problem, unavailable } from '#shared/errors.ts'
 import { taskCreated } from '#shared/message.ts'
 import { newTask } from '#shared/new-task.ts'
 import { refuseCallback } from '#shared/source.ts'
@@ -33,7 +33,7 @@ async function insert(env: Bindings, task: Task, deposit: Deposit, claim: Claim 
     if (there) return there
     // Not known: the files stay. A task without them would fail; files without a task are collected. The key stays with
     // the id, which another request would else get a second task beside.
-    if (there === undefined || error instanceof WriteUnanswered) {
+    if (there === undefined || (error instanceof Problem && error.unanswered)) {
       Object.assign(deposit, { begun: false, key: null } satisfies Deposit)
       claim?.lapse()
     }

@@ -1,7 +1,7 @@
 /** A key whose lock ran out while its request lives: however it goes on, the key has one task. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { unavailable, WriteUnanswered } from '#shared/errors.ts'
+import { unanswered, unavailable } from '#shared/errors.ts'
 import { DAY_MS, IDEMPOTENCY_LOCK_MS } from '#shared/limits.ts'
 import { newTaskId } from '#shared/task.ts'
 import { testBindings, type TestBindings } from '../../test/bindings.ts'
@@ -88,7 +88,7 @@ test('a write that lands after its request was told 503 makes the task of its ke
   const landing: (() => Promise<unknown>)[] = []
   const create: typeof tasks.create = async (task, message) => {
     landing.push(async () => await tasks.create(task, message))
-    return await Promise.reject(new WriteUnanswered(unavailable('task store')))
+    return await Promise.reject(unanswered(unavailable('task store')))
   }
   expect((await postForm({ ...env, tasks: { ...tasks, create } }, [image], KEY)).status).toBe(503)
   expect((await postForm(env, [image], KEY)).status).toBe(409)
@@ -108,7 +108,7 @@ test('one that never lands leaves its id to the next request under the key', asy
   const ids: string[] = []
   const create: typeof tasks.create = async ({ id }) => {
     ids.push(id)
-    return await Promise.reject(new WriteUnanswered(unavailable('task store')))
+    return await Promise.reject(unanswered(unavailable('task store')))
   }
   expect((await postForm({ ...env, tasks: { ...tasks, create } }, [image], KEY)).status).toBe(503)
   await vi.advanceTimersByTimeAsync(IDEMPOTENCY_LOCK_MS)

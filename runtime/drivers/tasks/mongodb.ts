@@ -7,7 +7,7 @@ import type { Message } from '#shared/message.ts'
 import type { Task } from '#shared/task.ts'
 import { DURABLE, READ, RELAXED } from '../mongodb/concerns.ts'
 import { type MongoConnection, within } from '../mongodb/connection.ts'
-import { Problem, WriteUnanswered } from '#shared/errors.ts'
+import { Problem, unanswered } from '#shared/errors.ts'
 import { isDuplicate } from '../mongodb/errors.ts'
 import { watchChanges } from './changes.ts'
 import { documentOf, prepareTasks, type TaskDocument, taskOf } from './mongodb-document.ts'
@@ -188,7 +188,7 @@ export function mongoTasks(options: MongoTasksOptions): MongoTasks {
       } catch (error) {
         if (isDuplicate(error)) return 'exists'
         // What is under way on a connection that is given up may land when nobody asks for it any more.
-        throw error instanceof Problem ? new WriteUnanswered(error) : error
+        throw error instanceof Problem ? unanswered(error) : error
       }
       await send(message)
       return 'created'

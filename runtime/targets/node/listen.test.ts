@@ -4,7 +4,7 @@ import type { Core } from '../../core.ts'
 import { listenAll } from './listen.ts'
 
 test('a scrape of metrics that cannot be had is 503 and a line, and the next is answered', async () => {
-  const { logger, line } = recordedLog()
+  const log = recordedLog()
   const registry = { contentType: 'text/plain', metrics: async () => await Promise.resolve('up 1\n') }
   let scrapes = 0
   const metrics = {
@@ -12,11 +12,11 @@ test('a scrape of metrics that cannot be had is 503 and a line, and the next is 
   }
   const handler = async (): Promise<Response> => await Promise.resolve(new Response('the API'))
   const config = { SERVER_PORT: 0, METRICS_PORT: 0 }
-  const { servers } = await listenAll({ config, handler, metrics, logger } as unknown as Core)
+  const { servers } = await listenAll({ config, handler, metrics, logger: log.logger } as unknown as Core)
   try {
     const scrape = async (path = '/metrics'): Promise<Response> => await fetch(new URL(path, servers[1]!.url))
     expect((await scrape()).status).toBe(503)
-    expect(await line('the reason', ({ msg }) => msg === 'a scrape failed')).toMatchObject({
+    expect(await log.line('the reason', ({ msg }) => msg === 'a scrape failed')).toMatchObject({
       err: { message: 'EMFILE' },
     })
     expect(await (await scrape()).text()).toBe('up 1\n')

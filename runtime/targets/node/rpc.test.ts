@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Bindings } from '#shared/bindings.ts'
+import { Problem } from '#shared/errors.ts'
 import { newTaskId } from '#shared/task.ts'
 import type { AllowedCalls } from './call-rules.ts'
 import { encodeFrame, frameReader } from './frames.ts'
@@ -83,6 +84,19 @@ describe('calls from a container', () => {
   it('answers with an error where the value cannot be sent', async () => {
     const { remote } = wired({ cache: { get: async () => 1n, set: async () => {}, add: async () => {} } })
     await expect(remote.of('alive').cache.get('a')).rejects.toThrow(/serialize a BigInt/)
+  })
+
+  it('rejects with the Problem of the binding, all that it says included', async () => {
+    const errors = [{ pointer: 'a', detail: 'Expected b.' }]
+    const problem = new Problem('unavailable', 'Away.', { headers: { 'Retry-After': '2' }, errors, unanswered: true })
+    const { remote } = wired({ cache: { get: async () => await Promise.reject(problem) } as never })
+    const rejected = await remote
+      .of('alive')
+      .cache.get('a')
+      .catch((error: unknown) => error)
+    expect(rejected).toBeInstanceOf(Problem)
+    const { code, status, headers, unanswered, message } = problem
+    expect(rejected).toMatchObject({ code, status, headers, errors, unanswered, message })
   })
 
   it('rejects a call whose arguments cannot be sent', async () => {

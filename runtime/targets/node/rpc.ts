@@ -1,7 +1,7 @@
 /** Calls from a container to the runtime's bindings, as messages of its channel. Bytes never cross it. */
 import type { Bindings, Invocation, Logger, TaskStore } from '#shared/bindings.ts'
 import { type Call, METHODS, type RemoteBinding } from '#shared/calls.ts'
-import { type FieldError, InvocationEnded, Problem, type ProblemCode } from '#shared/errors.ts'
+import { InvocationEnded, Problem } from '#shared/errors.ts'
 import type { Task } from '#shared/task.ts'
 import { type AllowedCalls, refusalOf } from './call-rules.ts'
 import { CACHE_WRITES_MAX } from './limits.ts'
@@ -27,7 +27,7 @@ export interface NoteMessage {
 interface WireError {
   name: string
   message: string
-  problem?: { code: ProblemCode; status: number; headers: Record<string, string>; errors: FieldError[] | undefined }
+  problem?: Pick<Problem, 'code' | 'status' | 'headers' | 'errors' | 'unanswered'>
 }
 
 export interface ResultMessage {
@@ -39,8 +39,8 @@ export interface ResultMessage {
 
 function toWire(error: unknown): WireError {
   if (error instanceof Problem) {
-    const { name, message, code, status, headers, errors } = error
-    return { name, message, problem: { code, status, headers, errors } }
+    const { name, message, code, status, headers, errors, unanswered } = error
+    return { name, message, problem: { code, status, headers, errors, unanswered } }
   }
   return error instanceof Error
     ? { name: error.name, message: error.message }
@@ -49,8 +49,8 @@ function toWire(error: unknown): WireError {
 
 function fromWire({ name, message, problem }: WireError): Error {
   if (problem) {
-    const { code, status, headers, errors } = problem
-    return new Problem(code, message, { status, headers, ...(errors ? { errors } : {}) })
+    const { code, status, headers, errors, unanswered } = problem
+    return new Problem(code, message, { status, headers, unanswered, ...(errors ? { errors } : {}) })
   }
   return name === 'InvocationEnded' ? new InvocationEnded() : new Error(message)
 }
