@@ -40,6 +40,14 @@ export interface QueueStats {
   oldestMs: number
 }
 
+/** Where an operator finds the copies of messages that died. */
+export function deadQueueOf(queue: string): string {
+  return `${queue}-dead`
+}
+
+/** Copies that a driver with a store of its own keeps on one of them, the newest: the task's truth is its document. */
+export const DEAD_LETTERS_KEPT = 10_000
+
 export interface DeadLetter {
   message: Message
   reason: string

@@ -10,10 +10,10 @@ export const PUSH_BYTES_MAX = 512 * KIB
 export const PUSH_TIMEOUT_MS = 10 * SECOND_MS
 /** How long a line may lie before it is pushed, when all goes well. */
 export const PUSH_EVERY_MS = SECOND_MS
-/** After a failed push, doubled up to the longest; a Retry-After that asks for more is obeyed up to RETRY_AFTER_MAX_MS. */
+/** After a failed push, doubled up to the longest; a Retry-After that asks for more is obeyed up to its own. */
 export const PUSH_BACKOFF_MS = SECOND_MS
 export const PUSH_BACKOFF_MAX_MS = 30 * SECOND_MS
-export const RETRY_AFTER_MAX_MS = 300 * SECOND_MS
+export const PUSH_RETRY_AFTER_MAX_MS = 300 * SECOND_MS
 /** Between two log lines about lines that Loki refuses. */
 export const REFUSAL_TOLD_EVERY_MS = 60 * SECOND_MS
 /** How often a process looks for what dead ones left. */

@@ -1,7 +1,7 @@
 /** Loki's push API: POST /loki/api/v1/push, in JSON (grafana.com/docs/loki/latest/reference/loki-http-api). */
-import { SECOND_MS } from '#shared/limits.ts'
+import { retryAfterMs } from '#shared/verdict.ts'
 import type { Entry } from './entry.ts'
-import { PUSH_TIMEOUT_MS, RETRY_AFTER_MAX_MS } from './limits.ts'
+import { PUSH_RETRY_AFTER_MAX_MS, PUSH_TIMEOUT_MS } from './limits.ts'
 
 export interface Source {
   service: string
@@ -40,11 +40,6 @@ function streamsOf({ service, replica }: Source, entries: readonly Entry[]): Str
   return [...streams.values()]
 }
 
-function retryAfterMs(response: Response): number {
-  const seconds = Number(response.headers.get('retry-after') ?? 0)
-  return Number.isFinite(seconds) ? Math.min(Math.max(0, seconds * SECOND_MS), RETRY_AFTER_MAX_MS) : 0
-}
-
 /** `url` is Loki's, such as http://loki:3100; user and password in it become Basic authentication. */
 export function lokiPush(url: string): Push {
   const { username, password, origin, pathname } = new URL(url)
@@ -66,7 +61,8 @@ export function lokiPush(url: string): Push {
       if (response.ok) return { kind: 'ok' }
       const reason = `${response.status}: ${text.slice(0, REASON_MAX).trim()}`
       if (ABOUT_THE_LINES.has(response.status)) return { kind: 'refused', reason }
-      return { kind: 'retry', reason, afterMs: retryAfterMs(response) }
+      const askedMs = retryAfterMs(response.headers.get('retry-after')) ?? 0
+      return { kind: 'retry', reason, afterMs: Math.min(askedMs, PUSH_RETRY_AFTER_MAX_MS) }
     } catch (error) {
       const { cause, message } = error as Error
       return { kind: 'retry', reason: cause instanceof Error ? cause.message : message, afterMs: 0 }

@@ -92,7 +92,7 @@ export const ROWS: Row[] = [
     from: 'runtime/bindings.ts',
     files: /^runtime\/bindings\.ts()$/,
     may: () => [SHARED, CORE],
-    late: /^stacks\//,
+    late: only('stacks/links.ts'),
   },
   {
     from: 'stacks/*',

@@ -84,6 +84,8 @@ const PLANTED: [file: string, text: string][] = [
   ['shared/picture/describe.ts', "import { fileTypeFromBuffer } from 'file-type'"],
   ['runtime/bindings.ts', "import { openEmbedded } from '../stacks/embedded.ts'"],
   ['runtime/bindings.ts', "export { openEmbedded } from '../stacks/embedded.ts'"],
+  ['runtime/bindings.ts', "await import('../stacks/embedded.ts')"],
+  ['runtime/bindings.ts', "import type { Stack } from '../stacks/embedded.ts'"],
   ['runtime/bindings.ts', "await import('./drivers/fetch/undici.ts')"],
   ['stacks/servers.ts', "import { MongoClient } from 'mongodb'"],
   ['runtime/bindings.ts', "import { nodeServer } from './targets/node/server.ts'"],
@@ -126,8 +128,7 @@ const PLANTED: [file: string, text: string][] = [
 const FREE: [file: string, text: string][] = [
   ['functions/get-task/config.ts', "import type { Config } from '#shared/function.ts'"],
   ['functions/get-task/index.ts', "import { HTTPException } from 'hono/http-exception'"],
-  ['runtime/bindings.ts', "await import('../stacks/embedded.ts')"],
-  ['runtime/bindings.ts', "import type { Stack } from '../stacks/embedded.ts'"],
+  ['runtime/bindings.ts', "await import('../stacks/links.ts')"],
   ['runtime/loader.ts', 'await import(url.href)'],
   ['runtime/drivers/tasks/sqlite.ts', "import { openSqlite } from '../sqlite/file.ts'"],
 ]

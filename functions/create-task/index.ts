@@ -1,5 +1,5 @@
 /** POST /tasks: stores the original, records the task together with its message, and answers. */
-import { type Accepted, answerTask } from '#shared/answer-task.ts'
+import { type Accepted, answerAccepted } from '#shared/answer-accepted.ts'
 import { type AppContext, createApp, preferWait } from '#shared/http.ts'
 import { WAIT_SECONDS_MAX } from '#shared/limits.ts'
 import { acceptTask, replayTask } from './accept.ts'
@@ -25,7 +25,7 @@ const app = createApp()
 app.openapi(route, async (c) => {
   const accepted = await accept(c)
   const wait = preferWait(c.req.header('prefer'), WAIT_SECONDS_MAX)
-  const { body, status, headers } = await answerTask(c.env, accepted, wait)
+  const { body, status, headers } = await answerAccepted(c.env, accepted, wait)
   return c.json(body, status, headers)
 })
 

@@ -1,5 +1,5 @@
 /** POST /uploads/{taskId}: what was sent is looked at as POST /tasks looks at it, and becomes a task of the upload's id. */
-import type { Accepted } from '#shared/answer-task.ts'
+import type { Accepted } from '#shared/answer-accepted.ts'
 import type { Bindings } from '#shared/bindings.ts'
 import { tooLarge } from '#shared/body.ts'
 import { InvocationEnded, Problem, unavailable } from '#shared/errors.ts'

@@ -1,5 +1,5 @@
 /** Large pictures by another way, and from whoever has no key: ask for a link, send the file to it, complete. */
-import { answerTask } from '#shared/answer-task.ts'
+import { answerAccepted } from '#shared/answer-accepted.ts'
 import type { Bindings } from '#shared/bindings.ts'
 import { Problem } from '#shared/errors.ts'
 import { createApp, preferWait } from '#shared/http.ts'
@@ -30,14 +30,14 @@ app.openapi(askRoute, async (c) => {
 app.openapi(putRoute, async (c) => {
   refuseStrangers(c.env, 'by link')
   await takeUpload(c.req.raw, c.env, c.req.param('taskId'))
-  return c.body(null, 204, NO_STORE)
+  return c.body(null, 201, NO_STORE)
 })
 
 app.openapi(completeRoute, async (c) => {
   refuseStrangers(c.env, 'by link')
   const accepted = await completeUpload(c.env, c.req.param('taskId'))
   const wait = preferWait(c.req.header('prefer'), WAIT_SECONDS_MAX)
-  const { body, status, headers } = await answerTask(c.env, accepted, wait)
+  const { body, status, headers } = await answerAccepted(c.env, accepted, wait)
   return c.json(body, status, headers)
 })
 

@@ -1,8 +1,8 @@
 /** What the suite of all queues does not ask of SQLite's. Over 250 lines, since all of it shares one queue and clock. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { QueueDriver } from '#shared/consumer.ts'
-import { DEAD_LETTERS_KEPT, sqliteLeases } from '../../runtime/drivers/queue/sqlite-leases.ts'
+import { DEAD_LETTERS_KEPT, type QueueDriver } from '#shared/consumer.ts'
+import { sqliteLeases } from '../../runtime/drivers/queue/sqlite-leases.ts'
 import { sqliteQueue, type SqliteQueue } from '../../runtime/drivers/queue/sqlite.ts'
 import type { SqliteFile } from '../../runtime/drivers/sqlite/file.ts'
 import { transaction } from '../../runtime/drivers/sqlite/transaction.ts'

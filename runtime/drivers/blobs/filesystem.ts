@@ -77,9 +77,6 @@ export function filesystemBlobs({ marked = false, ...folders }: FilesystemOption
       await removeFolder(folderOf(inputPath, taskId))
       await removeFolder(folderOf(outputPath, taskId))
     },
-    deleteOutput: async (taskId) => {
-      await removeFolder(folderOf(outputPath, taskId))
-    },
     tidy: async (taskId, before) => {
       await removeUnfinished(folderOf(inputPath, taskId), before)
       await removeUnfinished(folderOf(outputPath, taskId), before)

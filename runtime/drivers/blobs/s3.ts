@@ -59,7 +59,6 @@ export function s3Blobs(options: S3Options): BlobStore & { close(): void } {
       checkTaskId(taskId)
       await Promise.all([removeBelow(bucket, `input/${taskId}/`), removeBelow(bucket, `output/${taskId}/`)])
     },
-    deleteOutput: async (taskId) => await removeBelow(bucket, `output/${checkTaskId(taskId)}/`),
     tidy: async (taskId, before) => {
       checkTaskId(taskId)
       await abandonBelow(bucket, `input/${taskId}/`, before)

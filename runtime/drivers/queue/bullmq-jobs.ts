@@ -1,10 +1,8 @@
 /** BullMQ's queues on one connection, and the dead letters that lie on one of them. */
 import type { JobsOptions, Queue as BullQueue } from 'bullmq'
-import type { DeadLetter } from '#shared/consumer.ts'
+import { DEAD_LETTERS_KEPT, type DeadLetter, deadQueueOf } from '#shared/consumer.ts'
 import type { RedisClient } from '../redis/connections.ts'
 
-/** Copies kept on one `<queue>-dead`, the newest ones: they are for operators, the task's truth is its document. */
-export const DEAD_LETTERS_KEPT = 10_000
 /** How many too many of them go at once. */
 const DEAD_LETTERS_DROPPED = 100
 
@@ -46,7 +44,7 @@ export function bullQueues(connect: () => Promise<RedisClient>, prefix: string):
 }
 
 function deadOf(queues: BullQueues, queue: string): Promise<BullQueue> {
-  return queues.of(`${queue}-dead`)
+  return queues.of(deadQueueOf(queue))
 }
 
 export async function addDeadLetter(queues: BullQueues, letter: DeadLetter): Promise<void> {

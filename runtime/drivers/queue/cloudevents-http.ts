@@ -1,9 +1,9 @@
 /** Messages as CloudEvents over HTTP, in binary mode, to a sink of Knative Eventing: a broker, a channel, or a service. */
 import { attributeHeaders } from '#shared/attribute.ts'
 import { unavailable } from '#shared/errors.ts'
-import type { QueueDriver } from '#shared/consumer.ts'
+import { deadQueueOf, type QueueDriver } from '#shared/consumer.ts'
 import { deliveredQueue } from './delivered.ts'
-import { type Attributes, attributesOf, attributesOfLetter, deadQueueOf } from './event-attributes.ts'
+import { type Attributes, attributesOf, attributesOfLetter } from './event-attributes.ts'
 import { post } from './post.ts'
 
 export interface CloudEventsOptions {

@@ -1,5 +1,5 @@
 /** CloudEvents 1.0 context attributes of messages, by name, for queues that carry them beside the data (binary mode). */
-import type { DeadLetter } from '#shared/consumer.ts'
+import { type DeadLetter, deadQueueOf } from '#shared/consumer.ts'
 import type { Message } from '#shared/message.ts'
 
 export type Attributes = Record<string, string>
@@ -15,10 +15,6 @@ export function attributesOfLetter({ message, reason, attempts, lastStatus, died
   const status = lastStatus === null ? {} : { deadstatus: String(lastStatus) }
   const why = { deadreason: reason, deadattempts: String(attempts), ...status, deadtime: diedAt }
   return { ...attributesOf({ ...message, queue: deadQueueOf(message.queue) }), ...why }
-}
-
-export function deadQueueOf(queue: string): string {
-  return `${queue}-dead`
 }
 
 export function prefixed(attributes: Attributes): Attributes {

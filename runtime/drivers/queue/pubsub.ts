@@ -4,9 +4,10 @@
  * binary mode (Pub/Sub protocol binding for CloudEvents): attributes as `ce-…`, the data as it is.
  */
 import { GoogleAuth } from 'google-auth-library'
+import { deadQueueOf } from '#shared/consumer.ts'
 import { unavailable } from '#shared/errors.ts'
 import { type DeliveredQueue, deliveredQueue } from './delivered.ts'
-import { type Attributes, attributesOf, attributesOfLetter, deadQueueOf, prefixed } from './event-attributes.ts'
+import { type Attributes, attributesOf, attributesOfLetter, prefixed } from './event-attributes.ts'
 import { post } from './post.ts'
 
 const SCOPE = 'https://www.googleapis.com/auth/pubsub'

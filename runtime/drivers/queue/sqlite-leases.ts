@@ -1,11 +1,8 @@
 /** The queue's statements: messages, their leases and dead letters. Every write of a lease is conditional on its token. */
-import type { DeadLetter, QueueStats } from '#shared/consumer.ts'
+import { DEAD_LETTERS_KEPT, type DeadLetter, deadQueueOf, type QueueStats } from '#shared/consumer.ts'
 import type { Message } from '#shared/message.ts'
 import type { SqliteFile } from '../sqlite/file.ts'
 import { keptStatements } from '../sqlite/statements.ts'
-
-/** Copies kept on one `<queue>-dead`, the newest ones: they are for operators, the task's truth is its document. */
-export const DEAD_LETTERS_KEPT = 10_000
 
 /** A message that was taken. */
 export interface Lease {
@@ -45,7 +42,7 @@ export function sqliteLeases(file: SqliteFile): Leases {
   const durable = keptStatements(file.durable)
 
   function copyToDead(letter: DeadLetter): void {
-    const queue = `${letter.message.queue}-dead`
+    const queue = deadQueueOf(letter.message.queue)
     durable('INSERT INTO dead_letters (queue, letter) VALUES (?, ?)').run(queue, JSON.stringify(letter))
     durable(
       `DELETE FROM dead_letters WHERE queue = ?1 AND seq <=
@@ -132,13 +129,13 @@ export function sqliteMailbox(file: SqliteFile): Mailbox {
         waiting: Number(n),
         active: Number(active),
         delayed: Number(delayed),
-        dead: Number(dead.get(`${queue}-dead`)?.['n']),
+        dead: Number(dead.get(deadQueueOf(queue))?.['n']),
         oldestMs: oldest === null ? 0 : Math.max(0, now - Number(oldest)),
       }
     },
     deadLetters: (queue, limit) =>
       relaxed('SELECT letter FROM dead_letters WHERE queue = ? ORDER BY seq DESC LIMIT ?')
-        .all(`${queue}-dead`, limit)
+        .all(deadQueueOf(queue), limit)
         .map((row) => JSON.parse(String(row['letter'])) as DeadLetter),
   }
 }

@@ -12,7 +12,7 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { messageOfText, structured } from '#shared/cloud-event.ts'
-import { type DeadLetter, type QueueDriver, type QueueStats, UNREADABLE } from '#shared/consumer.ts'
+import { type DeadLetter, deadQueueOf, type QueueDriver, type QueueStats, UNREADABLE } from '#shared/consumer.ts'
 import { unavailable } from '#shared/errors.ts'
 import { SECOND_MS } from '#shared/limits.ts'
 import { deliveredQueue } from './delivered.ts'
@@ -102,7 +102,6 @@ export function sqsQueue(options: SqsOptions): SqsQueue {
   const { url, prefix = '' } = options
   const client = clientOf(options)
   const urlOf = (queue: string): string => `${url}/${prefix}${queue}`
-  const deadOf = (queue: string): string => `${queue}-dead`
   const put = async (queue: string, MessageBody: string, MessageAttributes: Attributes): Promise<void> => {
     await reach(client.send(new SendMessageCommand({ QueueUrl: urlOf(queue), MessageBody, MessageAttributes })))
   }
@@ -119,7 +118,7 @@ export function sqsQueue(options: SqsOptions): SqsQueue {
       bury: async ({ message, reason, attempts, lastStatus, diedAt }) => {
         const body = message.type === UNREADABLE ? String(message.data) : JSON.stringify(structured(message))
         const why = attributesOf({ id: message.id, reason, attempts, lastStatus, diedAt })
-        await put(deadOf(message.queue), body, why)
+        await put(deadQueueOf(message.queue), body, why)
       },
     }),
     putOff: async (queue, ReceiptHandle, afterMs) => {
@@ -127,13 +126,13 @@ export function sqsQueue(options: SqsOptions): SqsQueue {
       const change = { QueueUrl: urlOf(queue), ReceiptHandle, VisibilityTimeout }
       await reach(client.send(new ChangeMessageVisibilityCommand(change)))
     },
-    stats: async (queue) => statsOf(...(await Promise.all([countsOf(queue), countsOf(deadOf(queue))]))),
+    stats: async (queue) => statsOf(...(await Promise.all([countsOf(queue), countsOf(deadQueueOf(queue))]))),
     // Each is hidden for a moment from who reads next, and stays; one that comes again meanwhile is not told twice.
     deadLetters: async (queue, limit) => {
       const letters = new Map<string, DeadLetter>()
       while (letters.size < limit) {
         const receive = new ReceiveMessageCommand({
-          QueueUrl: urlOf(deadOf(queue)),
+          QueueUrl: urlOf(deadQueueOf(queue)),
           MaxNumberOfMessages: Math.min(RECEIVED_MAX, limit - letters.size),
           VisibilityTimeout: READ_HIDDEN_SECONDS,
           MessageAttributeNames: ['All'],

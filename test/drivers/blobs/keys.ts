@@ -52,7 +52,6 @@ export function naming(open: () => Promise<OpenBlobStore>): void {
   it.each(STRANGE_IDS)('refuses the task id %j everywhere', async (id) => {
     await using store = await open()
     await expect(store.blobs.deleteTask(id)).rejects.toThrow(TypeError)
-    await expect(store.blobs.deleteOutput(id)).rejects.toThrow(TypeError)
     await expect(store.blobs.tidy(id, Date.now())).rejects.toThrow(TypeError)
   })
 }

@@ -35,8 +35,8 @@ export interface Answer {
   body: TaskRepresentation
 }
 
-/** Of the function that accepts it: 201 with a terminal task when a wait was asked for and it ended in time, else 202. */
-export async function answerTask(
+/** The accepting function's answer: 201 with a terminal task when a wait was asked for and it ended in time, else 202. */
+export async function answerAccepted(
   env: Bindings,
   { task, replayed }: Accepted,
   waitSeconds: number | null,
