@@ -2,9 +2,9 @@
 import type { Plugin } from 'rolldown'
 
 export interface Together {
-  /** Where what is to be loaded quickly begins. */
+  /** The module to begin with that is to be loaded quickly. */
   start: RegExp
-  /** Where what begins that shares code with it, and is to load no more than it runs. */
+  /** Other modules to begin with, which share code with the start and must load none that is the start's alone. */
   others: RegExp
 }
 

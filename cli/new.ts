@@ -82,7 +82,7 @@ function isSame(kind: FunctionKind, { config: { trigger } }: LoadedFunction): bo
   return kind.type === 'http' && trigger.type === 'http' && trigger.routes.map(shape).includes(shape(kind.route))
 }
 
-/** Two functions of one queue would take each other's messages, and of one route only the first would ever be asked. */
+/** Of two functions with one queue or route the loader serves the first alone. */
 async function checkFree({ name, kind }: Wanted, folder: string): Promise<void> {
   if (existsSync(join(folder, name))) throw new Error(`functions/${name} exists already.`)
   const hostFor = (fn: FoundFunction): FunctionHost => inlineHost(indexOf(fn.folder), (app) => app as App)

@@ -17,7 +17,7 @@ export interface HttpTrigger {
   concurrency?: number
 }
 
-/** Exponential with full jitter: attempt n waits up to `min(maxMs, initialMs × factor ** (n - 1))`, at least half of it. */
+/** Exponential with equal jitter: attempt n waits between half of `min(maxMs, initialMs × factor ** (n - 1))` and all of it. */
 export interface Backoff {
   initialMs: number
   factor: number

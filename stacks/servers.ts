@@ -10,7 +10,7 @@ import { mongoTasks } from '../runtime/drivers/tasks/mongodb.ts'
 import { redisNotifier } from '../runtime/drivers/tasks/redis-notifier.ts'
 import type { OpenServices } from './local.ts'
 
-/** After the start, before work is taken and Redis connected to: what that takes would keep the first from an answer. */
+/** Consumers and Redis wait this long after the start: connecting takes CPU that the first request needs. */
 const BEGIN_MS = 300
 
 function addressesOf(config: Config): { mongo: string; redis: RedisAddress } {

@@ -12,7 +12,7 @@ type Parts = Pick<Bindings, 'tasks' | 'queue' | 'invocation'>
 function owed(task: Task): Message[] {
   const trace = task.traceparent ?? undefined
   const messages: Message[] = []
-  // Who is delivered a task that is over discards its original.
+  // process-image discards the original when it is delivered a task that is over.
   if (!isTerminal(task) || owesDiscard(task)) messages.push(taskCreated(task.id, trace))
   if (isTerminal(task) && task.callback?.status === 'pending') messages.push(taskSettled(task.id, trace))
   return messages

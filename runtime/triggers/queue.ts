@@ -52,7 +52,7 @@ export async function deliver(
   return verdict
 }
 
-/** Once for each dead letter, whichever way it died: the line that an operator looks for who finds it. */
+/** Once for each dead letter, whichever way it died: the line that an operator who finds it will look for. */
 export function reportDead(fn: LoadedFunction, letter: DeadLetter, { logger, metrics }: Omit<Reports, 'invoke'>): void {
   const { message, attempts, reason } = letter
   metrics.verdict(message.queue, 'dead')

@@ -1,6 +1,6 @@
 /**
- * The watchdog of a container where the kernel does not end it with its parent. A spinning main thread hears no
- * 'disconnect'; this thread waits for the pipe to end, which it does however the parent ends, and ends the process.
+ * The watchdog of a container where the kernel does not end it with its parent. A spinning main thread
+ * hears nothing; this thread waits for the socket to end, which it does however the parent ends, and ends the process.
  */
 import { readSync } from 'node:fs'
 
