@@ -77,7 +77,7 @@ describe('POST /uploads/{taskId}', () => {
     await using env = await testBindings()
     const { id } = await asked(env, { bytes: jpeg.length })
     expect(await answerOf(await complete(env, id))).toBe('409 upload-missing')
-    expect((await send(env, id, jpeg)).status).toBe(204)
+    expect((await send(env, id, jpeg)).status).toBe(201)
     expect((await complete(env, id)).status).toBe(202)
   })
 

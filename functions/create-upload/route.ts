@@ -95,7 +95,7 @@ export const putRoute = createRoute({
     },
   },
   responses: {
-    204: { description: 'The file is there. Complete the upload.' },
+    201: { description: 'The file is there. Complete the upload. A store that takes it itself answers 200.' },
     400: problemContent('Fewer bytes than the upload was asked for with. Nothing was stored.'),
     401: stranger,
     403: over,

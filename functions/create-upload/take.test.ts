@@ -21,7 +21,7 @@ describe('PUT /uploads/{taskId}', () => {
     await using env = await testBindings()
     const { id } = await asked(env, { bytes })
     const response = await send(env, id, how === 'with its length' ? file : slices(file))
-    expect([response.status, await response.text()]).toEqual([204, ''])
+    expect([response.status, await response.text()]).toEqual([201, ''])
     const stored = await env.blobs.get(uploadKey(id))
     expect(Buffer.from(await new Response(stored!.body).arrayBuffer()).equals(file)).toBe(true)
     expect(await env.tasks.get(id)).toBeNull()
@@ -30,7 +30,7 @@ describe('PUT /uploads/{taskId}', () => {
   test('takes one file: a second is refused before it is read, and the first stays', async () => {
     await using env = await testBindings()
     const { id } = await asked(env, { bytes })
-    expect((await send(env, id, file)).status).toBe(204)
+    expect((await send(env, id, file)).status).toBe(201)
     let read = 0
     const other = (function* () {
       for (const slice of slices(new Uint8Array(bytes))) {
@@ -71,9 +71,9 @@ describe('PUT /uploads/{taskId}', () => {
     const { id } = await asked(env, { bytes })
     const [one, two] = [new Uint8Array(bytes).fill(1), new Uint8Array(bytes).fill(2)]
     const answers = await Promise.all([send(env, id, slices(one)), send(env, id, slices(two))])
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([204, 409]))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201, 409]))
     const stored = Buffer.from(await new Response((await env.blobs.get(uploadKey(id)))!.body).arrayBuffer())
-    expect(stored.equals(answers[0].status === 204 ? one : two)).toBe(true)
+    expect(stored.equals(answers[0].status === 201 ? one : two)).toBe(true)
     expect(await filesOf(env, id)).toEqual(['upload.bin', 'upload.json'])
   })
 
@@ -88,7 +88,7 @@ describe('PUT /uploads/{taskId}', () => {
     const wrong = new Uint8Array(bytes + more)
     expect(await answerOf(await send(env, id, withLength ? wrong : slices(wrong)))).toBe(answer)
     expect(await filesOf(env, id)).toEqual(['upload.json'])
-    expect((await send(env, id, file)).status).toBe(204)
+    expect((await send(env, id, file)).status).toBe(201)
   })
 
   test.each([
@@ -157,7 +157,7 @@ describe('PUT /uploads/{taskId}', () => {
     const response = await send({ ...env, invocation }, id, file)
     expect(response.headers.get('www-authenticate')).toMatch(/^Bearer/)
     expect(await answerOf(response)).toBe('401 unauthorized')
-    expect((await send({ ...env, invocation: linkOf() }, id, file)).status).toBe(204)
+    expect((await send({ ...env, invocation: linkOf() }, id, file)).status).toBe(201)
   })
 
   test('takes none for what is a task, also when it became one meanwhile', async () => {

@@ -57,7 +57,7 @@ export function uploadedBy(usual: Uint8Array<ArrayBuffer>) {
   return async (env: TestBindings, file = usual, options: Record<string, unknown> = {}): Promise<string> => {
     const { id } = await asked(env, { bytes: file.length, ...options })
     const { status } = await send(env, id, file)
-    if (status !== 204) throw new Error(`Expected the file to be taken, got ${status}`)
+    if (status !== 201) throw new Error(`Expected the file to be taken, got ${status}`)
     return id
   }
 }

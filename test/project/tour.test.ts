@@ -190,7 +190,7 @@ const outcomes: [about: RegExp, check: (out: string, line: string) => Promise<vo
       expect(ids).not.toContain(TASK)
     },
   ],
-  [/-T cat\.jpg/, (out) => expect(out).toMatch(/^HTTP\/1\.1 (100 Continue\s+HTTP\/1\.1 )?204 /)],
+  [/-T cat\.jpg/, (out) => expect(out).toMatch(/^HTTP\/1\.1 (100 Continue\s+HTTP\/1\.1 )?201 /)],
   [
     /-X POST.*\/uploads/,
     (out) => {

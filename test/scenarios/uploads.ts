@@ -117,7 +117,7 @@ export function uploads(place: Place): void {
       expect(await answerOf(await put(place.api, upload, chunked(more)))).toBe('413 too-large')
       expect(await answerOf(await put(place.api, upload, chunked(cat.subarray(1))))).toBe('400 invalid-request')
       expect(await filesOf(upload.id)).toEqual([`input/${upload.id}/upload.json`])
-      expect((await put(place.api, upload, chunked(cat))).status).toBe(204)
+      expect((await put(place.api, upload, chunked(cat))).status).toBe(201)
       expect((await complete(place.api, upload)).status).toBe(202)
     })
 
@@ -232,7 +232,7 @@ export function uploadLinks(place: Place, signingKey: string): void {
       }
       const files = await place.runtime.files()
       expect(files.filter((file) => file.includes(id))).toEqual([`input/${id}/upload.json`])
-      expect((await put(stranger, upload, cat)).status).toBe(204)
+      expect((await put(stranger, upload, cat)).status).toBe(201)
     })
   })
 }
