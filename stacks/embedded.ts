@@ -6,7 +6,7 @@ import { sqliteQueue } from '../runtime/drivers/queue/sqlite.ts'
 import { openSqlite } from '../runtime/drivers/sqlite/file.ts'
 import { sqliteTasks } from '../runtime/drivers/tasks/sqlite.ts'
 import { CACHE_ENTRIES_MAX } from '../runtime/limits.ts'
-import type { OpenServices } from './local.ts'
+import type { OpenStores } from './local.ts'
 
 async function openRateLimit({ RATE_LIMIT }: Config): Promise<RateLimit | null> {
   if (!RATE_LIMIT) return null
@@ -14,7 +14,7 @@ async function openRateLimit({ RATE_LIMIT }: Config): Promise<RateLimit | null> 
   return memoryRateLimit(RATE_LIMIT)
 }
 
-export const openEmbedded: OpenServices = async (config, options) => {
+export const openEmbedded: OpenStores = async (config, options) => {
   const rateLimit = await openRateLimit(config)
   const file = openSqlite(config.SQLITE_FILE)
   const queue = sqliteQueue({ file, ...options })

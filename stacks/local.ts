@@ -4,27 +4,27 @@ import type { Config } from '../runtime/config.ts'
 import { markStorage, openStorage, storageOf } from './storage.ts'
 
 /** Without the storage, which is the same beside each. */
-export type OpenServices = (...given: Parameters<OpenStack>) => Promise<Omit<Stack, 'blobs' | 'fetch'>>
+export type OpenStores = (...given: Parameters<OpenStack>) => Promise<Omit<Stack, 'blobs' | 'fetch'>>
 
 /** Each is loaded when it is chosen: a runtime on SQLite never reads the clients of servers. */
-async function servicesOf({ MONGODB_URI, REDIS_URL, REDIS_HOST }: Config): Promise<OpenServices> {
+async function storesOf({ MONGODB_URI, REDIS_URL, REDIS_HOST }: Config): Promise<OpenStores> {
   if (MONGODB_URI || REDIS_URL || REDIS_HOST) return (await import('./servers.ts')).openServers
   return (await import('./embedded.ts')).openEmbedded
 }
 
 const openStack: OpenStack = async (config, options) => {
-  const open = await servicesOf(config)
+  const open = await storesOf(config)
   const where = storageOf(config)
   const storage = await openStorage(where)
-  const services = await open(config, options)
+  const stores = await open(config, options)
   const { onError = () => undefined } = options
-  const parts = { tasks: services.tasks, blobs: storage.blobs, onError, gcGraceMs: config.GC_GRACE }
+  const parts = { tasks: stores.tasks, blobs: storage.blobs, onError, gcGraceMs: config.GC_GRACE }
   const stopMarking = await markStorage(where, parts)
   const close = async (): Promise<void> => {
     stopMarking()
-    await services.close()
+    await stores.close()
   }
-  return { ...services, ...storage, close }
+  return { ...stores, ...storage, close }
 }
 
 export const openLocal: OpenRuntimeBindings = async (config, options = {}) =>

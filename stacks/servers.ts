@@ -8,7 +8,7 @@ import { bullmqQueue } from '../runtime/drivers/queue/bullmq.ts'
 import { openRedis, type RedisAddress, type RedisConnections } from '../runtime/drivers/redis/connections.ts'
 import { mongoTasks } from '../runtime/drivers/tasks/mongodb.ts'
 import { redisNotifier } from '../runtime/drivers/tasks/redis-notifier.ts'
-import type { OpenServices } from './local.ts'
+import type { OpenStores } from './local.ts'
 
 /** Consumers and Redis wait this long after the start: connecting takes CPU that the first request needs. */
 const BEGIN_MS = 300
@@ -28,7 +28,7 @@ async function openRateLimit({ RATE_LIMIT }: Config, redis: RedisConnections): P
 }
 
 /** Neither server need be there: what one that is away cannot do is refused until it is back. */
-export const openServers: OpenServices = async (config, { onError = () => {}, leaseMs }) => {
+export const openServers: OpenStores = async (config, { onError = () => {}, leaseMs }) => {
   const addresses = addressesOf(config)
   const redis = openRedis(addresses.redis, onError)
   const mongo = openMongo(addresses.mongo, { onError })
