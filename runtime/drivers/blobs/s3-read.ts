@@ -1,16 +1,11 @@
 /** Reading an object over one connection, as fast as it is taken. */
-import { createHash, randomUUID } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { GetObjectCommand, type GetObjectCommandOutput, HeadObjectCommand } from '@aws-sdk/client-s3'
 import type { Blob, ByteRange } from '#shared/bindings.ts'
 import type { BlobKey } from '#shared/variant.ts'
-import { reach as reachFile } from './faults.ts'
 import { type Bucket, isBeyondEnd, reach, reachOrNull } from './s3-bucket.ts'
+import { tempFile } from './temp-file.ts'
 
 type Place = { Bucket: string; Key: string }
 
@@ -102,18 +97,16 @@ export async function describeObject(bucket: Bucket, key: BlobKey): Promise<{ by
   return { bytes: blob.bytes, sha256: hash.digest('hex') }
 }
 
-/** The object as a file in the system's folder for such, until it is disposed of. */
+/** The object as a file in the system's folder for such, until it is disposed of or its process ends. */
 export async function fetchFile(bucket: Bucket, key: BlobKey): Promise<({ path: string } & AsyncDisposable) | null> {
   const found = await reachOrNull(bucket.client.send(new GetObjectCommand(placeOf(bucket, key))))
   if (found === null) return null
-  const path = join(tmpdir(), `revela-${randomUUID()}`)
-  const dispose = async (): Promise<void> => await rm(path, { force: true })
+  const body = found.Body as Readable
   try {
-    const chunks = chunksOf(found.Body as Readable, bucket.timeouts.idleMs)
-    await reachFile(pipeline(chunks, createWriteStream(path, { flags: 'wx', mode: 0o600 })))
+    return await tempFile(chunksOf(body, bucket.timeouts.idleMs))
   } catch (error) {
-    await dispose()
+    // Where no file could be made nothing has read of it, and it would keep its connection.
+    body.destroy()
     throw error
   }
-  return { path, [Symbol.asyncDispose]: dispose }
 }
