@@ -77,8 +77,20 @@ export function createApp(): App {
   return app
 }
 
-/** `Prefer: wait=n` (RFC 7240), in seconds up to `max`; null when it is not asked for. A value that is no number is ignored, as the RFC says. */
+/**
+ * Between commas; those within quotes belong to a value. A quote that does not end takes the rest: what begins to match
+ * does match, and nothing is read twice.
+ */
+const PREFERENCE = /(?:[^",]|"(?:\\[^]|[^"\\])*(?:"|\\?$))+/g
+
+/**
+ * `Prefer: wait=n` (RFC 7240 §2), in seconds up to `max`; null when it is not asked for. Of two the first counts; a value
+ * that is no whole number is ignored, as the RFC says.
+ */
 export function preferWait(header: string | undefined, max: number): number | null {
-  const match = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?/i.exec(header ?? '')
-  return match ? Math.min(Number(match[1]), max) : null
+  const preferences = header?.match(PREFERENCE) ?? []
+  const first = preferences.find((preference) => /^\s*wait\s*(?:[=;]|$)/i.test(preference))
+  const [, bare, quoted] = /^\s*wait\s*=\s*(?:(\d+)|"(\d+)")\s*(?:;|$)/i.exec(first ?? '') ?? []
+  const seconds = bare ?? quoted
+  return seconds === undefined ? null : Math.min(Number(seconds), max)
 }
