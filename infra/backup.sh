@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Copies the database and the pictures of a running stack into a new folder below backups/ (or BACKUPS, or the first
 # argument), and prints its path. Nothing is stopped. Exit 0: all of it is there, and can be restored; else 1, and what
-# was written is removed.
+# was written is removed. Where S3_BUCKET is set the pictures are in the bucket and not in the backup, which stderr says;
+# where MONGODB_URI names another server than the stack's own there is no backup.
 #
 # The database goes first. Its tasks name pictures that were on the disk before them, and files never change: all of
 # them are still there when the files are copied, but for tasks that were deleted in between.
@@ -22,6 +23,8 @@ trap 'rm -rf "$part"' EXIT
 
 [ -d "$storage" ] || fail "there is no folder $storage (STORAGE names another)"
 [ ! -e "$target" ] || fail "$target is there already"
+. infra/stores.sh
+[ -z "$bucket" ] || echo "backup: the pictures are in the bucket $bucket and not in the backup: copy it by its own means" >&2
 mkdir -p "$backups"
 mkdir -m 700 "$part"
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Puts a backup of infra/backup.sh back: infra/restore.sh backups/revela-…
 # The database becomes the backup's; pictures of it are put beside those that are there, and the collector removes what
-# no task names. The applications stop meanwhile. MongoDB and Redis must run.
+# no task names. The applications stop meanwhile. MongoDB and Redis must run. What lies in a bucket (S3_BUCKET) is not
+# touched, which stderr says; where MONGODB_URI names another server than the stack's own nothing is.
 # Exit 0: restored, and the applications are started. 1: failed; where it had begun, the applications stay stopped.
 set -euo pipefail
 source=$(realpath -e "${1:?usage: infra/restore.sh FOLDER}") || exit 1
@@ -21,6 +22,8 @@ for file in mongodb.archive.gz storage.tar; do
 done
 tar --list --file "$source/storage.tar" >/dev/null || fail 'the archive of the pictures is damaged'
 [ -d "$storage" ] || fail "there is no folder $storage (STORAGE names another)"
+. infra/stores.sh
+[ -z "$bucket" ] || echo "restore: the pictures are in the bucket $bucket and not in the backup: it stays as it is" >&2
 
 docker compose stop api-backend worker || fail 'the applications could not be stopped'
 

@@ -7,11 +7,45 @@ import { program } from '../project/command.ts'
 import { openWorkshop, type Workshop } from './scripts.ts'
 
 const PICTURE = 'storage/images/output/0199aaaa/800x800.jpg'
-const DUMP = `case "$*" in *mongodump*) echo 'the tasks' | gzip;; *mongorestore*) gzip -dc >restored;; *FLUSHALL*) echo OK;; esac`
+const DUMP = `case "$*" in
+  *config) cat config.yml;;
+  *mongodump*) echo 'the tasks' | gzip;;
+  *mongorestore*) gzip -dc >restored;;
+  *FLUSHALL*) echo OK;;
+esac`
+const OWN = 'mongodb://revela:secret@mongodb:27017/imagedb?authSource=imagedb&replicaSet=rs0'
+
+/** As `docker compose config` prints it: of other services, and what only looks like one, nothing counts. */
+const configOf = (uri: string, bucket = '""'): string => `name: revela
+services:
+  api-backend:
+    build:
+      args:
+        MONGODB_URI: mongodb://elsewhere/imagedb
+    depends_on:
+      mongodb:
+        condition: service_healthy
+    environment:
+      API_KEY: secret-key
+      MONGODB_URI: ${uri}
+      S3_BUCKET: ${bucket}
+      S3_ENDPOINT: ""
+      SERVER_PORT: "3000"
+  exporter:
+    environment:
+      MONGODB_URI: mongodb://elsewhere/admin
+      S3_BUCKET: others
+x-environment:
+  api-backend:
+    environment:
+      MONGODB_URI: mongodb://elsewhere/imagedb
+      S3_BUCKET: others
+`
 
 let shop: Workshop
 beforeEach(async () => {
   shop = await openWorkshop()
+  await shop.write('config.yml', configOf(OWN))
   await shop.docker(DUMP)
   await shop.write(PICTURE, randomBytes(100_000))
 })
@@ -28,7 +62,7 @@ describe('backup.sh', () => {
     const path = await backup()
     expect(path).toMatch(/^backups\/revela-\d{8}T\d{6}Z$/)
     expect(await shop.list(path)).toEqual(['SHA256SUMS', 'mongodb.archive.gz', 'storage.tar'])
-    const [asked] = await shop.asked()
+    const [, asked] = await shop.asked()
     expect(asked).toMatch(/^compose exec -T mongodb sh -c exec mongodump /)
     // Of the container's environment, and not of this command line.
     expect(asked).toContain('--password "$MONGO_INITDB_ROOT_PASSWORD"')
@@ -52,7 +86,7 @@ describe('backup.sh', () => {
     ['mongodump writes nothing', 'exit 0', /no whole archive/],
     ['mongodump is cut short', 'head -c 100000 /dev/urandom | gzip | head -c 50000', /no whole archive/],
   ])('%s: fails, says so, and leaves nothing that looks like a backup', async (_what, body, reason) => {
-    await shop.docker(body)
+    await shop.docker(`case "$*" in *config) cat config.yml;; *) ${body};; esac`)
     const { status, out, err } = await shop.run('backup.sh')
     expect([status, out]).toEqual([1, ''])
     expect(err).toMatch(reason)
@@ -83,7 +117,7 @@ describe('restore.sh', () => {
     expect(await shop.read('restored')).toBe('the tasks\n')
     expect(await shop.read(PICTURE)).toBe(before)
     expect(await shop.read('storage/images/output/0199bbbb/800x800.jpg')).toBe('made since')
-    const asked = (await shop.asked()).slice(1)
+    const asked = (await shop.asked()).slice(2).filter((line) => line !== 'compose config')
     const steps = ['stop api-backend worker', 'mongorestore', 'FLUSHALL', 'start api-backend worker']
     expect(asked.map((line) => steps.findIndex((step) => line.includes(step)))).toEqual([0, 1, 2, 3])
   })
@@ -110,7 +144,7 @@ describe('restore.sh', () => {
     const { status, err } = await shop.run('restore.sh', [path])
     expect(status).toBe(1)
     expect(err).toMatch(reason)
-    expect((await shop.asked()).length).toBe(1)
+    expect((await shop.asked()).length).toBe(2)
   })
 
   test('when mongorestore fails the applications stay stopped', async () => {
@@ -135,21 +169,50 @@ describe('restore.sh', () => {
   })
 })
 
-describe('rollout.sh', () => {
-  test('a new one is healthy before each old one ends', async () => {
-    await shop.docker(`case "$*" in *' ps '*) printf 'old-1\\nold-2\\n';; esac`)
-    expect((await shop.run('rollout.sh', ['worker'])).status).toBe(0)
-    const up = 'compose up --detach --wait --no-deps --no-build --no-recreate --scale worker=3 worker'
-    const gone = (name: string): string[] => [up, `stop ${name}`, `rm ${name}`]
-    expect((await shop.asked()).slice(1)).toEqual([...gone('old-1'), ...gone('old-2')])
+describe.each(['backup.sh', 'restore.sh'])('%s reaches the stores of this stack alone', (script) => {
+  /** A folder for a backup, or one with a good backup. */
+  const folder = async (): Promise<string> => (script === 'backup.sh' ? 'other' : await backup())
+
+  test.each([
+    ['another server', 'mongodb+srv://revela:secret@cluster.example.net/imagedb'],
+    ['another database', 'mongodb://revela:secret@mongodb:27017/photos?authSource=photos'],
+    ['a set of which it is one', 'mongodb://mongodb:27017,other:27017/imagedb'],
+    ['a server whose name begins as its own', 'mongodb://mongodb.example.net:27017/imagedb'],
+    ['a user of its name', 'mongodb://mongodb@other/imagedb'],
+    ['nothing', '""'],
+  ])('MONGODB_URI names %s: fails, says so, and touches nothing', async (_what, uri) => {
+    const path = await folder()
+    await shop.write('config.yml', configOf(uri))
+    const before = (await shop.asked()).length
+    const { status, out, err } = await shop.run(script, [path])
+    expect([status, out]).toEqual([1, ''])
+    expect(err).toMatch(/MONGODB_URI names another database/)
+    expect(err).not.toContain('secret')
+    expect((await shop.asked()).slice(before)).toEqual(['compose config'])
+    expect(await shop.list('.')).not.toContain('other')
   })
 
   test.each([
-    ['the new one does not become healthy', `case "$*" in *' ps '*) echo old-1;; *' up '*) exit 1;; esac`],
-    ['nothing runs', ''],
-  ])('%s: nothing is stopped', async (_what, body) => {
-    await shop.docker(body)
-    expect((await shop.run('rollout.sh', ['worker'])).status).toBe(1)
-    expect((await shop.asked()).filter((line) => line.startsWith('stop'))).toEqual([])
+    ['quoted', `'${OWN}'`],
+    ['without a user', 'mongodb://mongodb/imagedb'],
+  ])('its own, %s, is its own', async (_what, uri) => {
+    const path = await folder()
+    await shop.write('config.yml', configOf(uri))
+    expect(await shop.run(script, [path])).toMatchObject({ status: 0, err: '' })
+  })
+
+  test('what compose cannot make a configuration of is no reason to guess', async () => {
+    const path = await folder()
+    await shop.docker(DUMP.replace('cat config.yml', 'exit 1'))
+    const { status, err } = await shop.run(script, [path])
+    expect([status, /docker compose config failed/.test(err)]).toEqual([1, true])
+  })
+
+  test('pictures in a bucket: says that they are not in the backup', async () => {
+    const path = await folder()
+    await shop.write('config.yml', configOf(OWN, 'pictures'))
+    const { status, err } = await shop.run(script, [path])
+    expect(status).toBe(0)
+    expect(err).toMatch(/the pictures are in the bucket pictures and not in the backup/)
   })
 })

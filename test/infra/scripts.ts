@@ -23,7 +23,7 @@ export async function openWorkshop(): Promise<Workshop> {
   const log = join(folder, 'docker.log')
   await mkdir(bin)
   await mkdir(join(folder, 'infra'))
-  for (const name of ['backup.sh', 'restore.sh', 'rollout.sh']) {
+  for (const name of ['backup.sh', 'restore.sh', 'rollout.sh', 'stores.sh']) {
     // Linked: a script finds the project by the folder that it is called in.
     await symlink(join(PROJECT, 'infra', name), join(folder, 'infra', name))
   }
