@@ -55,7 +55,7 @@ export async function startEdge(app: App, options: EdgeOptions = {}): Promise<Ed
     publicUrl: config.PUBLIC_URL,
     onError: (error) => void errors.push(error),
   })
-  const server = await listen(nodeServer(handler, bodyIdleMs), 0, '127.0.0.1')
+  const server = await listen(nodeServer(handler, { publicUrl: config.PUBLIC_URL, bodyIdleMs }), 0, '127.0.0.1')
   return {
     url: server.url,
     it,

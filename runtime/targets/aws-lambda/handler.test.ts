@@ -50,8 +50,8 @@ function serving(answer: () => Response | Promise<Response>): BundledFunction {
   return { name: 'it', config: { trigger: { type: 'http', routes: ['GET /it'] }, timeoutMs: 5_000 }, app }
 }
 
-async function call(functions: BundledFunction[], options: HttpEventOptions) {
-  const { handler } = await awsLambda(testCloud(functions).options)
+async function call(functions: BundledFunction[], options: HttpEventOptions, env: Record<string, string> = {}) {
+  const { handler } = await awsLambda(testCloud(functions, { AUTH: 'platform', ...env }).options)
   return (await handler(httpEvent(options), context)) as APIGatewayProxyStructuredResultV2 & { body: string }
 }
 
@@ -107,9 +107,10 @@ describe('a request', () => {
     ['a header that is none', { headers: { 'x y': '1' } }],
     ['a method that is none', { method: 'G T' }],
   ])('with %s is a 400', async (_what, options) => {
-    const result = await call([], { path: '/it', ...options })
+    const result = await call([], { path: '/it', ...options }, { PUBLIC_URL: 'https://pics.example' })
     expect(result.statusCode).toBe(400)
-    expect(JSON.parse(result.body)).toMatchObject({ code: 'invalid-request', instance: '/it' })
+    const type = 'https://pics.example/problems/invalid-request'
+    expect(JSON.parse(result.body)).toMatchObject({ type, code: 'invalid-request', instance: '/it' })
   })
 })
 

@@ -68,7 +68,7 @@ export async function answer(cloud: CloudFunction, event: APIGatewayProxyEventV2
   try {
     request = requestOf(event)
   } catch {
-    return problemResponse(MALFORMED, { instance: path })
+    return problemResponse(MALFORMED, { publicUrl: cloud.config.PUBLIC_URL, instance: path })
   }
   const client = event.requestContext.http.sourceIp
   return await cloud.fetch(request, { client, remainingMs: remainingOf(event, context) })

@@ -24,7 +24,7 @@ function clientOf({ headers, socket }: IncomingMessage): string {
 export async function googleCloud(options: CloudOptions): Promise<GoogleHandler> {
   const cloud = await openCloudFunction({ waitMaxMs: Infinity, ...options })
   const endpoint = pushEndpoint(cloud, readGoogleEvent)
-  const { CLOUD_RUN_TIMEOUT_SECONDS: seconds } = options.config
+  const { CLOUD_RUN_TIMEOUT_SECONDS: seconds, PUBLIC_URL: publicUrl } = options.config
   const remainingMs = seconds ? seconds * SECOND_MS : Infinity
 
   const listener = getRequestListener(
@@ -33,7 +33,7 @@ export async function googleCloud(options: CloudOptions): Promise<GoogleHandler>
       if (endpoint?.takes(request, pathOf(request.url))) return unread(await endpoint.answer(request, remainingMs))
       return unread(await cloud.fetch(request, { client: clientOf(incoming), remainingMs }))
     },
-    { errorHandler: () => problemResponse(MALFORMED, { instance: '/' }) },
+    { errorHandler: () => problemResponse(MALFORMED, { publicUrl, instance: '/' }) },
   )
   return async (incoming, outgoing) => {
     // Returned, the framework would take an event for a success.

@@ -31,7 +31,8 @@ function portOf({ PORT, SERVER_PORT }: Config): number {
 export async function serveKnative(options: CloudOptions): Promise<Listening & { stop(): Promise<void> }> {
   const cloud = await openCloudFunction({ waitMaxMs: Infinity, ...options })
   outliveStrays((line) => cloud.logger.error(line))
-  const server = await listenUntilClosed(nodeServer(knativeHandler(cloud)), portOf(options.config), '0.0.0.0')
+  const served = nodeServer(knativeHandler(cloud), { publicUrl: options.config.PUBLIC_URL })
+  const server = await listenUntilClosed(served, portOf(options.config), '0.0.0.0')
   const stop = (): Promise<void> => cloud.drain([server], drainMs(cloud.config, cloud.functions))
   drainOnSignal(stop, (line) => cloud.logger.info(line))
   return { ...server, stop }

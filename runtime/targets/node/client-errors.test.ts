@@ -18,7 +18,7 @@ afterEach(async () => {
 type Handler = (request: Request) => Promise<Response>
 
 async function asked(handler: Handler, { totalMs = IDLE_MS, idleMs = IDLE_MS, first = HEAD } = {}) {
-  const server = nodeServer(handler, idleMs, HEADERS_MS)
+  const server = nodeServer(handler, { publicUrl: 'https://pics.example', bodyIdleMs: idleMs, headersMs: HEADERS_MS })
   server.requestTimeout = totalMs
   listening = await listen(server, 0, '127.0.0.1')
   // The server's end of it: the client's may stay open when that is gone.
@@ -35,6 +35,16 @@ const reading: Handler = async (request) => {
   const body = await request.text().catch(() => null)
   return new Response(body, { status: body === null ? 408 : 200 })
 }
+
+it.each([
+  ['what is no HTTP', 'nonsense\r\n\r\n', 'invalid-request'],
+  ['a Host that is no host', 'GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n', 'invalid-request'],
+  ['a header that is too large', `GET / HTTP/1.1\r\nX-Large: ${'x'.repeat(100_000)}`, 'headers-too-large'],
+])('%s is a problem whose type is at PUBLIC_URL', async (_what, first, code) => {
+  const { ended, text } = await asked(reading, { first })
+  await ended
+  expect(text()).toContain(`"type":"https://pics.example/problems/${code}"`)
+})
 
 it('a malformed chunk is a 400, though the function waits for more', async () => {
   const { socket, ended, closed, text } = await asked(reading)

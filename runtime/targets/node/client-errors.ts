@@ -27,8 +27,8 @@ function canAnswer(socket: Duplex): boolean {
   return answer.req.complete ? answer.writableFinished : answer.isNext && !answer.headersSent
 }
 
-async function write(socket: Duplex, problem: Problem): Promise<void> {
-  const { status, headers, body } = problemResponse(problem, { instance: '/' })
+async function write(socket: Duplex, problem: Problem, publicUrl: string | undefined): Promise<void> {
+  const { status, headers, body } = problemResponse(problem, { publicUrl, instance: '/' })
   const text = await new Response(body).text()
   const own = { ...SECURE_HEADERS, 'Content-Length': String(Buffer.byteLength(text)), Connection: 'close' }
   const lines = [...headers, ...Object.entries(own)]
@@ -38,12 +38,12 @@ async function write(socket: Duplex, problem: Problem): Promise<void> {
   else socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${text}`)
 }
 
-export function answerClientErrors(server: Server): void {
+export function answerClientErrors(server: Server, publicUrl: string | undefined): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (!socket.writable || error.code === 'ECONNRESET' || !canAnswer(socket)) {
       socket.destroy()
       return
     }
-    void write(socket, problemOf(error.code))
+    void write(socket, problemOf(error.code), publicUrl)
   })
 }

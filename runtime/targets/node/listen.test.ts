@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { recordedLog } from '../../../test/runtime/log.ts'
+import { say } from '../../../test/scenarios/raw-request.ts'
 import type { Core } from '../../core.ts'
 import { listenAll } from './listen.ts'
 
@@ -23,5 +24,16 @@ test('a scrape of metrics that cannot be had is 503 and a line, and the next is 
     expect((await scrape('/tasks')).status).toBe(404)
   } finally {
     await Promise.all(servers.map((server) => server.close()))
+  }
+})
+
+test('what is no HTTP is told of by a problem whose type is at PUBLIC_URL', async () => {
+  const handler = async (): Promise<Response> => await Promise.resolve(new Response('the API'))
+  const config = { SERVER_PORT: 0, PUBLIC_URL: 'https://pics.example' }
+  const { api } = await listenAll({ config, handler } as unknown as Core)
+  try {
+    expect(await say(api.url, 'nonsense\r\n\r\n')).toContain('"https://pics.example/problems/invalid-request"')
+  } finally {
+    await api.close()
   }
 })

@@ -44,7 +44,8 @@ export async function listenAll(core: Core) {
   const { config, handler, bindings } = core
   const servers: Listening[] = []
   try {
-    const api = await listenUntilClosed(nodeServer(handler), config.SERVER_PORT, hostOf(config))
+    const server = nodeServer(handler, { publicUrl: config.PUBLIC_URL })
+    const api = await listenUntilClosed(server, config.SERVER_PORT, hostOf(config))
     servers.push(api)
     const scrape = await listenMetrics(core)
     if (scrape) servers.push(scrape)

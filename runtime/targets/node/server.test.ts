@@ -21,7 +21,7 @@ describe('a client that is slow with its headers', () => {
       asked++
       return new Response('ok')
     }
-    listening = await listen(nodeServer(handler, 60_000, HEADERS_MS), 0, '127.0.0.1')
+    listening = await listen(nodeServer(handler, { bodyIdleMs: 60_000, headersMs: HEADERS_MS }), 0, '127.0.0.1')
     const socket = connect(listening.port, '127.0.0.1')
     let text = ''
     socket.on('data', (chunk) => (text += chunk.toString('latin1')))
@@ -40,7 +40,7 @@ describe('a client that is slow with its headers', () => {
       await new Promise((resolve) => setTimeout(resolve, 4 * HEADERS_MS))
       return new Response('ok')
     }
-    listening = await listen(nodeServer(handler, 60_000, HEADERS_MS), 0, '127.0.0.1')
+    listening = await listen(nodeServer(handler, { bodyIdleMs: 60_000, headersMs: HEADERS_MS }), 0, '127.0.0.1')
     expect(await (await fetch(listening.url)).text()).toBe('ok')
   })
 })

@@ -57,7 +57,15 @@ function contextOf(incoming: IncomingMessage, answer: Answer): HttpContext {
   }
 }
 
-export function nodeServer(handler: HttpHandler, bodyIdleMs = BODY_IDLE_MS, headersMs = HEADERS_MS): Server {
+export interface NodeServerOptions {
+  /** PUBLIC_URL, the base of a problem's `type`: of those too that no function and no trigger comes to see. */
+  publicUrl?: string | undefined
+  bodyIdleMs?: number | undefined
+  headersMs?: number | undefined
+}
+
+export function nodeServer(handler: HttpHandler, options: NodeServerOptions = {}): Server {
+  const { publicUrl, bodyIdleMs = BODY_IDLE_MS, headersMs = HEADERS_MS } = options
   const listener = getRequestListener(
     async (request, env) => {
       const { incoming, outgoing } = env as HttpBindings
@@ -65,7 +73,7 @@ export function nodeServer(handler: HttpHandler, bodyIdleMs = BODY_IDLE_MS, head
     },
     {
       // What never became a Request: a Host or a target that is no URL.
-      errorHandler: () => problemResponse(MALFORMED, { instance: '/' }),
+      errorHandler: () => problemResponse(MALFORMED, { publicUrl, instance: '/' }),
     },
   )
   const server = createServer<typeof IncomingMessage, typeof Answer>({
@@ -81,7 +89,7 @@ export function nodeServer(handler: HttpHandler, bodyIdleMs = BODY_IDLE_MS, head
   server.on('request', (incoming, outgoing) => void listener(incoming, outgoing))
   letGoOfBodies(server)
   boundIdleBodies(server, bodyIdleMs)
-  answerClientErrors(server)
+  answerClientErrors(server, publicUrl)
   relieveUploads(server)
   return server
 }
