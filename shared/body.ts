@@ -12,7 +12,8 @@ export function refuseEncoding({ headers }: Request): void {
   const encoding = headers.get('content-encoding')
   if (encoding === null || encoding.toLowerCase() === 'identity') return
   const detail = `Expected a body as it is, got Content-Encoding ${encoding.slice(0, 100)}.`
-  throw new Problem('unsupported-media-type', detail)
+  // What tells an encoding that is not taken from a media type that is not (RFC 9110 §15.5.16).
+  throw new Problem('unsupported-media-type', detail, { headers: { 'Accept-Encoding': 'identity' } })
 }
 
 /** The sender stopped: it went away, was too slow, or its stream broke. */
