@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { MINUTE_MS } from '#shared/limits.ts'
 import { taskSettled } from '#shared/message.ts'
 import { readTask } from '#shared/read-task.ts'
@@ -6,7 +6,7 @@ import { testBindings, testInvocation, type TestBindings } from '../../test/bind
 import { standingOf } from '../../runtime/targets/cloud/standing.ts'
 import { completedTask, fail, pendingTask, testTask } from '../../test/tasks.ts'
 import app from './index.ts'
-import { BATCH_TASKS, RESEND_AGAIN_MS, RESEND_WAITING_MS_MAX } from './limits.ts'
+import { BATCH_TASKS, RESEND_AGAIN_MS } from './limits.ts'
 
 const tick = async (env: TestBindings) => await app.request('/', { method: 'POST', body: 'ignored' }, env)
 
@@ -38,34 +38,6 @@ test('a task that nothing was heard of is sent again, and looked at again half a
   expect(swept).toEqual({ resent: 2 })
   await tick(env)
   expect(swept).toEqual({ resent: 2 })
-})
-
-test('one that waits in line is sent again ever more seldom, one that was begun is not', async () => {
-  vi.useFakeTimers({ toFake: ['Date'] })
-  try {
-    await using env = await testBindings({ invocation: testInvocation({ deadline: Infinity }) })
-    const begun = await pendingTask(env)
-    await env.tasks.claim(begun.id, { attempt: 1, nextCheckAt: Date.now() })
-    const waiting = await pendingTask(env, { createdAt: new Date().toISOString(), nextCheckAt: Date.now() })
-    const sentAfter = async (ms: number): Promise<string[]> => {
-      vi.setSystemTime(Date.now() + ms)
-      env.queue.sent.length = 0
-      await tick(env)
-      return env.queue.sent.map(({ subject }) => subject)
-    }
-    expect(await sentAfter(1)).toEqual([begun.id, waiting.id])
-    const next = async (): Promise<number> => (await env.tasks.get(waiting.id))!.nextCheckAt! - Date.now()
-    expect(await next()).toBe(RESEND_AGAIN_MS)
-    expect(await sentAfter(RESEND_AGAIN_MS)).toEqual([begun.id, waiting.id])
-    expect(await next()).toBe(RESEND_AGAIN_MS + 1)
-    expect(await sentAfter(2 * RESEND_AGAIN_MS)).toEqual([begun.id, waiting.id])
-    expect(await next()).toBe(3 * RESEND_AGAIN_MS + 1)
-    expect(await sentAfter(RESEND_AGAIN_MS)).toEqual([begun.id])
-    expect(await sentAfter(RESEND_WAITING_MS_MAX)).toEqual([begun.id, waiting.id])
-    expect(await next()).toBe(RESEND_WAITING_MS_MAX)
-  } finally {
-    vi.useRealTimers()
-  }
 })
 
 test('a terminal task whose callback is pending is sent to notify', async () => {

@@ -3,7 +3,7 @@ import type { Bindings } from '#shared/bindings.ts'
 import { InvocationEnded, unavailable } from '#shared/errors.ts'
 import { type Message, taskCreated, taskSettled } from '#shared/message.ts'
 import { isTerminal, owesDiscard, type Task, type TaskError } from '#shared/task.ts'
-import { BATCH_TASKS, QUEUE_AWAY_MS, RESEND_AGAIN_MS, RESEND_WAITING_MS_MAX } from './limits.ts'
+import { BATCH_TASKS, QUEUE_AWAY_MS, RESEND_AGAIN_MS } from './limits.ts'
 import { hasTimeLeft } from './time-left.ts'
 
 type Parts = Pick<Bindings, 'tasks' | 'queue' | 'invocation'>
@@ -28,15 +28,6 @@ async function isDone({ tasks }: Parts, task: Task): Promise<boolean> {
 function silence({ status, lastError }: Task): TaskError | undefined {
   if (status !== 'processing' || lastError !== null) return undefined
   return { code: 'processing-failed', message: 'The process that worked on the image was not heard of any more.' }
-}
-
-/**
- * The message of a task that nobody has begun most likely waits in line, where a queue that knows no ids would have it
- * twice. So each comes after twice the time of the one before.
- */
-function againMs({ status, deliveries, uncounted, createdAt }: Task, now: number): number {
-  if (status !== 'pending' || deliveries + uncounted > 0) return RESEND_AGAIN_MS
-  return Math.min(Math.max(now - Date.parse(createdAt), RESEND_AGAIN_MS), RESEND_WAITING_MS_MAX)
 }
 
 /** What the queues did not take, by their names: each is asked once in a run, and stops no other. */
@@ -66,7 +57,7 @@ async function resend(env: Parts, task: Task, now: number, away: Away): Promise<
   const all = sent.length === messages.length
   const { id, nextCheckAt } = task
   // Put off also where it was not sent: what is due first would else keep all that comes after it from its queue.
-  const next = now + (all ? againMs(task, now) : QUEUE_AWAY_MS)
+  const next = now + (all ? RESEND_AGAIN_MS : QUEUE_AWAY_MS)
   const silent = all ? silence(task) : undefined
   if (nextCheckAt === null || !(await tasks.postpone(id, nextCheckAt, next, silent))) return false
   if (sent.length === 0) return true
