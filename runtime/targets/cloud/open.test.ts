@@ -159,6 +159,8 @@ describe('a wait', () => {
     ['wait=30', 30_000, 'wait=25'],
     ['wait=30', 12_900, 'wait=10'],
     ['respond-async, Wait = "30"; x', 30_000, 'respond-async, Wait = "25"; x'],
+    ['wait=9999999999', 30_000, 'wait=25'],
+    ['foo="wait=1, wait=30", wait=30', 30_000, 'foo="wait=1, wait=25", wait=25'],
     ['wait=3', 30_000, 'wait=3'],
     ['wait=3', 1_000, 'wait=0'],
     ['respond-async', 30_000, 'respond-async'],

@@ -49,7 +49,8 @@ export function createWaits(waitMaxMs: number): Waits {
       const given = headers.get('prefer')
       const most = Math.floor(waitMs(remainingMs) / SECOND_MS)
       const cut = given?.replace(
-        /(\bwait\s*=\s*"?)(\d{1,9})/i,
+        // All of them: which one counts is for the function to say, and what stands in another's value means nothing.
+        /(\bwait\s*=\s*"?)(\d+)/gi,
         (_, name: string, n: string) => name + Math.min(Number(n), most),
       )
       if (cut !== undefined && cut !== given) headers.set('prefer', cut)
