@@ -208,6 +208,14 @@ describe('dashboards', () => {
     expect(missing).toEqual([])
   })
 
+  test('name on the overview what fires, for nobody is sent it', () => {
+    const { panels } = dashboards.find(({ file }) => file === 'overview.json')!
+    const lists = panels.filter(
+      ({ type, targets: of }) => type === 'table' && of?.[0]?.expr === 'ALERTS{alertstate="firing"}',
+    )
+    expect(lists).toHaveLength(1)
+  })
+
   test('have sources, uids, titles and numbers that hold', () => {
     const { datasources } = parse(read('infra/grafana/provisioning/datasources/datasources.yml')) as {
       datasources: { uid: string; type: string }[]
