@@ -53,6 +53,15 @@ test('one that is taken off passes no more, and holds none up that comes after i
   expect(passed).toEqual(['new at 250', 'later at 300'])
 })
 
+test('one that is past passes at once, and no timer is asked for a time before now', () => {
+  const asked = vi.spyOn(globalThis, 'setTimeout')
+  deadlineIn(-5, 'past', 2)
+  vi.advanceTimersByTime(1_000)
+  expect(passed.map((each) => each.split(' ')[0])).toEqual(['past', 'past'])
+  expect(Math.min(...asked.mock.calls.map(([, ms]) => ms!))).toBe(0)
+  asked.mockRestore()
+})
+
 test('one that moves passes again', () => {
   deadlineIn(100, 'moved', 150)
   deadlineIn(200, 'other')

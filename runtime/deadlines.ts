@@ -15,7 +15,7 @@ let wakesAt = Infinity
 function wakeAt(at: number): void {
   clearTimeout(timer)
   wakesAt = at
-  timer = setTimeout(look, at - performance.now())
+  timer = setTimeout(look, Math.max(at - performance.now(), 0))
 }
 
 function look(): void {

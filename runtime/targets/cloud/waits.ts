@@ -23,7 +23,7 @@ async function* until(
   const ended = new AbortController()
   const end = (): void => ended.abort()
   // Beyond what a timer can count it is not cut at all.
-  const timer = ms > TIMEOUT_MAX_MS ? undefined : setTimeout(end, ms)
+  const timer = ms > TIMEOUT_MAX_MS ? undefined : setTimeout(end, Math.max(ms, 0))
   signal.addEventListener('abort', end, { once: true })
   if (signal.aborted) end()
   try {

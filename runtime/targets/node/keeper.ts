@@ -9,7 +9,7 @@ export function createKeeper() {
           kept.delete(go)
           resolve()
         }
-        const timer = setTimeout(go, ms)
+        const timer = setTimeout(go, Math.max(ms, 0))
         kept.add(go)
       }),
     letGo: (): void => kept.forEach((go) => go()),
